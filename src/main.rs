@@ -1,0 +1,2 @@
+//! argv to one verb; error to exit code.
+fn main() {}

@@ -1,0 +1,1 @@
+//! How things stand, for people and scripts: what `status`, `why` and the web page show.
