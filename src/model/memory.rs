@@ -42,8 +42,8 @@ pub struct ChildMemory {
     pub failures: u32,
     /// Time spent up, ever, up to [`Memory::at`].
     pub up_total: Duration,
-    /// Time since it was first started, up to [`Memory::at`].
-    pub known_for: Duration,
+    /// Time for which it was wanted up, ever, up to [`Memory::at`].
+    pub wanted_total: Duration,
     /// The last ends, the newest last.
     pub exits: heapless::Vec<Ended, EXITS_KEPT>,
 }
@@ -87,4 +87,6 @@ pub struct Ended {
     pub at: Uptime,
     /// How long it had been running.
     pub ran: Duration,
+    /// Whether we had asked it to end.
+    pub asked: bool,
 }

@@ -1,0 +1,100 @@
+//! What a person asks of a child.
+
+use super::{Action, Answer, Next, Phase, Presence, Reach, Supervisor};
+use crate::model::memory::Hold;
+use crate::model::{ChildId, Order, Uptime};
+
+impl Supervisor {
+    pub(super) fn obey(&mut self, id: ChildId, order: Order, now: Uptime) {
+        let known = self
+            .slots
+            .get(id.index())
+            .is_some_and(|slot| slot.presence == Presence::Configured);
+        let answer = if known && self.ending.is_none() {
+            self.carry_out(id, order, now)
+        } else {
+            Answer::Ending
+        };
+        if answer == Answer::Accepted {
+            self.out.save.at_once();
+        }
+        self.out.actions.push(Action::Answer(answer));
+    }
+
+    fn carry_out(&mut self, id: ChildId, order: Order, now: Uptime) -> Answer {
+        match order {
+            Order::Start => self.order_start(id),
+            Order::Stop { term } => {
+                let slot = self.slot_mut(id);
+                let hold = term.map_or(Hold::Down, |term| Hold::DownUntil(now + term));
+                let changed = slot.child.hold != hold || slot.child.phase.is_alive();
+                slot.child.hold = hold;
+                slot.child.recycle = false;
+                if changed {
+                    Answer::Accepted
+                } else {
+                    Answer::Unchanged
+                }
+            }
+            Order::Restart => {
+                self.order_start(id);
+                let child = &mut self.slot_mut(id).child;
+                child.recycle = matches!(child.phase, Phase::Readying { .. } | Phase::Up { .. });
+                Answer::Accepted
+            }
+            Order::Signal(signal) => {
+                let Some(process) = self.slot(id).child.phase.process() else {
+                    return Answer::NotRunning;
+                };
+                let to = Reach::Main;
+                self.out.actions.push(Action::Signal {
+                    run: process.run,
+                    signal,
+                    to,
+                });
+                Answer::Unchanged // Nothing to remember.
+            }
+            Order::Reset => {
+                self.slot_mut(id).child.forgive();
+                Answer::Accepted
+            }
+        }
+    }
+
+    /// Start it, and before it what it requires: a person who wants the one wants the
+    /// other (systemd's `Requires=`).
+    fn order_start(&mut self, id: ChildId) -> Answer {
+        for n in 0..self.slot(id).links.requires.len() {
+            let required = self.slot(id).links.requires[n];
+            if self.slot(required).blocks() {
+                self.order_start(required);
+            }
+        }
+        let slot = self.slot_mut(id);
+        let unchanged = slot.is_wanted()
+            && matches!(slot.child.phase, Phase::Readying { .. } | Phase::Up { .. });
+        slot.child.hold = if slot.spec.life.autostart {
+            Hold::None
+        } else {
+            Hold::Up
+        };
+        match slot.child.phase {
+            Phase::Over(_)
+            | Phase::Clearing {
+                next: Next::Over(_),
+                ..
+            } => slot.child.forgive(),
+            Phase::Waiting { .. } | Phase::Clearing { .. } => slot.child.proceed(),
+            Phase::Idle
+            | Phase::Starting { .. }
+            | Phase::Readying { .. }
+            | Phase::Up { .. }
+            | Phase::Stopping { .. } => {}
+        }
+        if unchanged {
+            Answer::Unchanged
+        } else {
+            Answer::Accepted
+        }
+    }
+}
