@@ -48,9 +48,12 @@
 
 extern crate alloc;
 
+pub mod alerts;
 pub mod config;
+pub mod control;
 pub mod logs;
 pub mod model;
 pub mod os;
 pub mod policy;
 pub mod store;
+pub mod wire;

@@ -1,0 +1,138 @@
+//! The control socket: who may speak, what they said, and our replies on their way.
+//!
+//! ```text
+//!   client --Hello, Request--> serve --(Request, Replies)--> the daemon
+//!          <----- frames ------ each client's own task <---- Reply
+//! ```
+//!
+//! A client can be slow, silent or mad: it costs one task and one small queue, and is
+//! dropped when it keeps us waiting. Nothing here can delay supervision.
+
+use std::io;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::rc::Rc;
+use std::time::Duration;
+
+use smol::channel::{Receiver, Sender, bounded};
+use smol::future::{self, FutureExt};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::{Async, LocalExecutor, Timer};
+
+use crate::model::limits::CLIENTS_MAX;
+use crate::os::socket;
+use crate::wire::control::{Hello, Reply, Request, VERSION};
+use crate::wire::frame::{self, FrameFault};
+
+/// A client that says nothing, or takes nothing, for this long is dropped.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Replies that may wait for one client.
+const QUEUE: usize = 8;
+
+/// Where the replies to one request go. The client is done when it is dropped.
+pub type Replies = Sender<Reply>;
+
+/// Takes clients for ever, [`CLIENTS_MAX`] at a time. `asked` is called for each
+/// request of a trusted client and must not block.
+pub async fn serve(
+    executor: Rc<LocalExecutor<'static>>,
+    listener: Async<UnixListener>,
+    asked: impl Fn(Request, Replies) + 'static,
+) {
+    let asked = Rc::new(asked);
+    let (seat, seats) = bounded::<()>(CLIENTS_MAX);
+    loop {
+        if seat.send(()).await.is_err() {
+            return; // Cannot be: we hold the other end.
+        }
+        let Some(stream) = accept(&listener).await else { continue };
+        let (asked, seats) = (Rc::clone(&asked), seats.clone());
+        let client = async move {
+            if let Err(error) = attend(stream, &*asked).await {
+                log::debug!(target: "sup", "[SUPERVISOR] a client was dropped: {error}");
+            }
+            let _freed = seats.try_recv();
+        };
+        executor.spawn(client).detach();
+    }
+}
+
+/// The next client. Out of descriptors, we wait a moment instead of asking again and again.
+async fn accept(listener: &Async<UnixListener>) -> Option<Async<UnixStream>> {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return Some(stream),
+            Err(error) => {
+                log::warn!(target: "sup", "[WARNING] the control socket takes nobody: {error}");
+                Timer::after(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn attend(mut stream: Async<UnixStream>, asked: &impl Fn(Request, Replies)) -> io::Result<()> {
+    if !socket::is_trusted(stream.get_ref()) {
+        let words = "only root and the user that runs sup may do that".to_owned();
+        return write(&mut stream, &Reply::Refused(words)).await;
+    }
+    let hello: Hello = read(&mut stream).await?;
+    if hello.version != VERSION {
+        let words = format!(
+            "this sup ({}) speaks version {VERSION}, and was asked in version {}: use the binary that is running",
+            env!("CARGO_PKG_VERSION"),
+            hello.version
+        );
+        return write(&mut stream, &Reply::Refused(words)).await;
+    }
+    let request = read(&mut stream).await?;
+    let (replies, queue) = bounded(QUEUE);
+    asked(request, replies);
+    answer(stream, queue).await
+}
+
+/// Passes replies on until there are no more, or the client has left.
+async fn answer(mut stream: Async<UnixStream>, queue: Receiver<Reply>) -> io::Result<()> {
+    loop {
+        let next = future::or(async { queue.recv().await.ok() }, async {
+            has_left(&stream).await;
+            None
+        });
+        match next.await {
+            Some(reply) => write(&mut stream, &reply).await?,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Ends when the client closes. One that says more than it may is closed on as well.
+async fn has_left(stream: &Async<UnixStream>) {
+    let _readable = stream.readable().await;
+}
+
+async fn read<T: serde::de::DeserializeOwned>(stream: &mut Async<UnixStream>) -> io::Result<T> {
+    let work = async {
+        let mut head = [0; frame::HEAD];
+        stream.read_exact(&mut head).await?;
+        let mut body = vec![0; frame::length(head).map_err(unfit)?];
+        stream.read_exact(&mut body).await?;
+        frame::unpack(&body).map_err(unfit)
+    };
+    work.or(too_slow()).await
+}
+
+async fn write(stream: &mut Async<UnixStream>, reply: &Reply) -> io::Result<()> {
+    stream.write_all(&frame::pack(reply)).or(too_slow()).await
+}
+
+async fn too_slow<T>() -> io::Result<T> {
+    Timer::after(PATIENCE).await;
+    Err(io::ErrorKind::TimedOut.into())
+}
+
+fn unfit(fault: FrameFault) -> io::Error {
+    let words = match fault {
+        FrameFault::TooLong => "a frame that is too long",
+        FrameFault::Unknown => "a frame that means nothing",
+    };
+    io::Error::new(io::ErrorKind::InvalidData, words)
+}

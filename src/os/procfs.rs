@@ -1,0 +1,95 @@
+//! What `/proc` says about processes.
+
+use std::fs;
+
+/// One process, from `/proc/PID/stat` (proc(5)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Its number.
+    pub pid: i32,
+    /// `R`, `S`, `D`, `Z` and so on.
+    pub state: char,
+    /// Its parent.
+    pub parent: i32,
+    /// Its process group.
+    pub group: i32,
+    /// Its session.
+    pub session: i32,
+    /// When it was started, in clock ticks since boot: with the pid and the boot id,
+    /// a name that is never used again.
+    pub start: u64,
+}
+
+/// One process; `None` where it is gone or unreadable.
+#[must_use]
+pub fn stat(pid: i32) -> Option<Stat> {
+    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Every process that is alive (not a zombie) and of which `is_one` holds. Empty
+/// where `/proc` is not mounted.
+pub fn processes(mut is_one: impl FnMut(&Stat) -> bool) -> Vec<Stat> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let alive = pids
+        .filter_map(stat)
+        .filter(|stat| !matches!(stat.state, 'Z' | 'X'));
+    alive.filter(|stat| is_one(stat)).collect()
+}
+
+/// The living processes of a session.
+#[must_use]
+pub fn session(sid: i32) -> Vec<Stat> {
+    processes(|stat| stat.session == sid)
+}
+
+/// The program's name is in parentheses and may hold anything, so what follows is
+/// counted from the last one.
+fn parse(line: &str) -> Option<Stat> {
+    let pid = line.split(' ').next()?.parse().ok()?;
+    let mut fields = line.get(line.rfind(')')? + 1..)?.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let mut number = || fields.next()?.parse::<i32>().ok();
+    let (parent, group, session) = (number()?, number()?, number()?);
+    // Field 22 of the line; four of those after the name are gone, so 15 lie between.
+    let start = fields.nth(15)?.parse().ok()?;
+    Some(Stat {
+        pid,
+        state,
+        parent,
+        group,
+        session,
+        start,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let line = "42 (a) S 1 (b) R 7 42 41 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 998877 123 4";
+        let stat = parse(line).unwrap();
+        assert_eq!(
+            (stat.pid, stat.state, stat.parent, stat.group),
+            (42, 'R', 7, 42)
+        );
+        assert_eq!((stat.session, stat.start), (41, 998_877));
+        for bad in ["", "42", "42 (x", "42 (x) R", "x (y) R 1 1 1"] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn finds_itself() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let found = stat(me).unwrap();
+        assert_eq!(found.pid, me);
+        assert!(processes(|stat| stat.pid == me).contains(&found) || found.state == 'R');
+    }
+}

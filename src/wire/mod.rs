@@ -1,0 +1,4 @@
+//! Protocols as bytes: no sockets here.
+
+pub mod control;
+pub mod frame;
