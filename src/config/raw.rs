@@ -1,0 +1,272 @@
+//! A file as parsed: tables and values that know their line and their key.
+
+use std::path::Path;
+
+use toml::de::{DeTable, Error};
+
+use super::at::At;
+use super::keys::{self, Table};
+use super::mistake::{Mistake, Notes, quoted};
+
+/// Syntax errors that are shown of one file: what follows the first ones is often
+/// only their echo.
+const SYNTAX_ERRORS_MAX: usize = 10;
+
+/// A file with errors is read a second time to find more than the first one, unless it
+/// is larger than this, in bytes: each further error costs memory, and a file of
+/// garbage is nothing but errors.
+const RECOVERED_MAX: usize = 256 << 10;
+
+/// One file.
+pub(super) struct Page<'a> {
+    pub(super) name: &'a str,
+    /// The folder that relative paths start from.
+    pub(super) folder: &'a Path,
+    notes: &'a Notes,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
+    /// Lines with syntax errors: what is read from them is a guess.
+    broken: Vec<u32>,
+}
+
+impl<'a> Page<'a> {
+    /// Parses a text. What can be read comes back even where there are errors.
+    pub(super) fn parse(
+        name: &'a str,
+        folder: &'a Path,
+        text: &'a str,
+        notes: &'a Notes,
+    ) -> (Self, DeTable<'a>) {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let mut page = Self {
+            name,
+            folder,
+            notes,
+            lines: std::iter::once(0)
+                .chain(breaks.map(|(at, _)| at + 1))
+                .collect(),
+            broken: Vec::new(),
+        };
+        if let Some((start, byte)) = control(text) {
+            let line = page.line(start);
+            let problem = format!("holds a control character (0x{byte:02x})");
+            page.mistake(line, "", &problem, "is this a text file?");
+            page.broken.push(line);
+            return (page, DeTable::new());
+        }
+        let table = match DeTable::parse(text) {
+            Ok(table) => table.into_inner(),
+            Err(error) if text.len() > RECOVERED_MAX => {
+                page.syntax(text, &[error]);
+                DeTable::new()
+            }
+            Err(_) => {
+                let (table, errors) = DeTable::parse_recoverable(text);
+                page.syntax(text, &errors);
+                table.into_inner()
+            }
+        };
+        (page, table)
+    }
+
+    /// Whether there are syntax errors, so that what seems to be missing may be there.
+    pub(super) fn is_broken(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
+    /// The line of a place, counted from 1.
+    pub(super) fn line(&self, start: usize) -> u32 {
+        let line = self.lines.partition_point(|begin| *begin <= start);
+        u32::try_from(line).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn mistake(&self, line: u32, key: &str, problem: &str, hint: &str) {
+        if !self.broken.contains(&line) {
+            self.notes.mistake(self.note(line, key, problem, hint));
+        }
+    }
+
+    pub(super) fn warning(&self, line: u32, key: &str, problem: &str, hint: &str) {
+        self.notes.warning(self.note(line, key, problem, hint));
+    }
+
+    fn note(&self, line: u32, key: &str, problem: &str, hint: &str) -> Mistake {
+        Mistake {
+            file: self.name.into(),
+            line,
+            key: key.into(),
+            problem: problem.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Writes down syntax errors, one a line of the file.
+    fn syntax(&mut self, text: &str, errors: &[Error]) {
+        let mut left = 0;
+        for error in errors {
+            let span = error.span().unwrap_or(text.len()..text.len());
+            let line = self.line(span.start.min(text.len()));
+            if self.broken.contains(&line) {
+                continue;
+            }
+            if self.broken.len() == SYNTAX_ERRORS_MAX {
+                left += 1;
+                continue;
+            }
+            let (problem, hint) = self.syntax_words(text, line, span, error.message());
+            self.mistake(line, "", &problem, &hint);
+            self.broken.push(line);
+        }
+        if left > 0 {
+            let problem = format!("{left} more syntax errors");
+            self.mistake(0, "", &problem, "mend the first ones and look again");
+        }
+    }
+
+    fn syntax_words(
+        &self,
+        text: &str,
+        line: u32,
+        span: std::ops::Range<usize>,
+        message: &str,
+    ) -> (String, String) {
+        let here = text.get(span).unwrap_or_default();
+        match message {
+            "duplicate key" => {
+                let hint = match self.earlier(text, line) {
+                    Some(first) => {
+                        format!("it stands on line {first} already; keep one of the two")
+                    }
+                    None => "keep one of the two".to_owned(),
+                };
+                (format!("{} is there a second time", quoted(here)), hint)
+            }
+            "string values must be quoted, expected literal string" => {
+                let hint = format!("write {} if it is a text", quoted(here));
+                ("a text must stand in quotes".to_owned(), hint)
+            }
+            _ => {
+                let row = self.row(text, line);
+                (
+                    format!("not TOML: {message}"),
+                    format!("the line is {}", quoted(row.trim())),
+                )
+            }
+        }
+    }
+
+    /// The line before this one that says the same thing: the same header, or the same
+    /// key in the same table.
+    fn earlier(&self, text: &str, line: u32) -> Option<u32> {
+        let wanted = subject(self.row(text, line));
+        for above in (1..line).rev() {
+            let found = subject(self.row(text, above));
+            if found == wanted && !wanted.is_empty() {
+                return Some(above);
+            }
+            if found.starts_with('[') && !wanted.starts_with('[') {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn row<'t>(&self, text: &'t str, line: u32) -> &'t str {
+        let place = usize::try_from(line)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(1);
+        let begin = self.lines.get(place).copied().unwrap_or(text.len());
+        let end = self.lines.get(place + 1).copied().unwrap_or(text.len());
+        text.get(begin..end).unwrap_or_default()
+    }
+}
+
+/// The first character that no TOML file may hold: one word about a binary file says
+/// more than a thousand syntax errors.
+fn control(text: &str) -> Option<(usize, u8)> {
+    let is_control = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
+    let mut bytes = text.bytes().enumerate();
+    bytes.find(|(_, byte)| is_control(*byte))
+}
+
+/// The header or key that a line begins with.
+fn subject(row: &str) -> &str {
+    row.split(['=', '#']).next().unwrap_or_default().trim()
+}
+
+/// One table, with the keys that it may have.
+pub(super) struct Section<'a> {
+    pub(super) page: &'a Page<'a>,
+    pub(super) path: String,
+    pub(super) line: u32,
+    kind: Table,
+    table: &'a DeTable<'a>,
+}
+
+impl<'a> Section<'a> {
+    /// A table whose unknown keys have been written down.
+    pub(super) fn open(
+        page: &'a Page<'a>,
+        kind: Table,
+        path: String,
+        line: u32,
+        table: &'a DeTable<'a>,
+    ) -> Self {
+        let section = Self {
+            page,
+            path,
+            line,
+            kind,
+            table,
+        };
+        for key in table.keys() {
+            if kind.key(key.get_ref()).is_none() {
+                let line = page.line(key.span().start);
+                let path = section.path_of(key.get_ref());
+                page.mistake(
+                    line,
+                    &path,
+                    "unknown key",
+                    &keys::advice(kind, key.get_ref()),
+                );
+            }
+        }
+        section
+    }
+
+    /// The value of a key, where it has one.
+    pub(super) fn get(&self, name: &str) -> Option<At<'a>> {
+        let key = self.kind.key(name);
+        debug_assert!(key.is_some(), "{name} is not in the table of keys");
+        let value = self.table.get(name)?;
+        Some(At::new(self.page, self.path_of(name), key?, value))
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn need(&self, name: &str) -> Option<At<'a>> {
+        let value = self.get(name);
+        if let (None, false, Some(key)) = (&value, self.page.is_broken(), self.kind.key(name)) {
+            let hint = format!("write {name} = … with {}", key.kind);
+            self.page
+                .mistake(self.line, &self.path_of(name), "is missing", &hint);
+        }
+        value
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        join(&self.path, name)
+    }
+}
+
+/// `child.media` and `env` make `child.media.env`; a key that is no plain word is quoted.
+pub(super) fn join(path: &str, name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let name = match !name.is_empty() && name.bytes().all(is_plain) {
+        true => name.to_owned(),
+        false => quoted(name),
+    };
+    match path {
+        "" => name,
+        _ => format!("{path}.{name}"),
+    }
+}
