@@ -50,12 +50,14 @@ pub fn open_regular(path: &Path, options: &mut OpenOptions, symlink: Symlink) ->
     match options.custom_flags(flags.bits()).open(path) {
         Ok(file) if file.metadata()?.is_file() => Ok(file),
         Ok(_) => Err(irregular()),
-        // A symlink; a directory or socket, or a pipe that nobody reads, opened for writing.
-        Err(fault) => match errno(&fault) {
-            Errno::ELOOP | Errno::EISDIR | Errno::ENXIO => Err(irregular()),
-            _ => Err(fault),
-        },
+        Err(fault) if tells_irregular(&fault) => Err(irregular()),
+        Err(fault) => Err(fault),
     }
+}
+
+/// A symlink; a directory, a socket or a pipe that nobody reads, opened for writing.
+fn tells_irregular(fault: &io::Error) -> bool {
+    matches!(errno(fault), Errno::ELOOP | Errno::EISDIR | Errno::ENXIO)
 }
 
 /// Opens a directory: for its lock, or to make its names durable.

@@ -1,0 +1,56 @@
+//! The payload: one of all the versions that a sup has ever written.
+
+use serde::{Deserialize, Serialize};
+
+use super::v1;
+use crate::model::Memory;
+
+/// Versions are only ever added, at the end: their places are on people's disks.
+#[derive(Serialize, Deserialize)]
+enum Saved {
+    V1(v1::Memory),
+}
+
+/// Versions that we can read. A number from here on is a newer sup's.
+const VERSIONS: u32 = 1;
+
+/// Why a payload gives no memory, though its check sum is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadFault {
+    /// Its version came after ours.
+    Newer,
+    /// It is no memory.
+    Garbled,
+}
+
+/// The bytes of a memory, in the newest version. Times are rounded down to milliseconds.
+#[must_use]
+pub fn encode(memory: &Memory) -> Vec<u8> {
+    let bytes = postcard::to_allocvec(&Saved::V1(v1::Memory::from(memory)));
+    debug_assert!(bytes.is_ok(), "postcard can write all that v1 has");
+    // Nothing is not a payload: `save` refuses it.
+    bytes.unwrap_or_default()
+}
+
+/// The memory in a payload.
+///
+/// # Errors
+///
+/// It is a newer sup's, or none: bytes that are left over make it none.
+pub fn decode(payload: &[u8]) -> Result<Memory, PayloadFault> {
+    let (version, _) = postcard::take_from_bytes::<u32>(payload).map_err(garbled)?;
+    if version >= VERSIONS {
+        return Err(PayloadFault::Newer);
+    }
+    let (saved, rest) = postcard::take_from_bytes(payload).map_err(garbled)?;
+    if !rest.is_empty() {
+        return Err(PayloadFault::Garbled);
+    }
+    Ok(match saved {
+        Saved::V1(memory) => memory.into(),
+    })
+}
+
+fn garbled(_: postcard::Error) -> PayloadFault {
+    PayloadFault::Garbled
+}

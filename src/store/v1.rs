@@ -1,0 +1,243 @@
+//! Version 1 of what is saved. Frozen: `tests/golden/state-v1.bin` stays readable for
+//! ever, so nothing here changes. What memory learns later goes into a `v2`.
+//!
+//! Times are milliseconds. A past moment is its age when it was saved, a coming one what
+//! was left until then: both are short numbers, and mean something under another boot.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::limits::{EXITS_KEPT, RESTARTS_MAX};
+use crate::model::memory::{self as model, ChildMemory};
+use crate::model::{self as nouns, BootId, Signal, Stage, StartFault, Timeout, Uptime};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Memory {
+    boot: [u8; 16],
+    at: u64,
+    children: Vec<Child>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Child {
+    name: Box<str>,
+    hold: Hold,
+    streak: u32,
+    window_ages: Vec<u64>,
+    credit: Credit,
+    runs: u32,
+    restarts: u32,
+    failures: u32,
+    up_total: u64,
+    wanted_total: u64,
+    exits: Vec<Ended>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Hold {
+    None,
+    Up,
+    Down,
+    DownFor(u64),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Credit {
+    Whole,
+    ParkedFor(u64),
+    GaveUp,
+    Trial,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Ended {
+    nth: u32,
+    exit: Exit,
+    age: u64,
+    ran: u64,
+    asked: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Exit {
+    Code(u8),
+    Signal { number: u8, core: bool },
+    Vanished,
+    StartFault { stage: u8, errno: i32 },
+    StartTimeout,
+    StopTimeout,
+    Watchdog,
+    Unhealthy,
+    OutOfMemory,
+}
+
+// ---- from the model ----
+
+impl From<&nouns::Memory> for Memory {
+    fn from(memory: &nouns::Memory) -> Self {
+        let at = memory.at;
+        Self {
+            boot: memory.boot.0,
+            at: at.as_millis(),
+            children: memory.children.iter().map(|c| Child::of(c, at)).collect(),
+        }
+    }
+}
+
+impl Child {
+    fn of(child: &ChildMemory, at: Uptime) -> Self {
+        Self {
+            name: child.name.clone(),
+            hold: match child.hold {
+                model::Hold::None => Hold::None,
+                model::Hold::Up => Hold::Up,
+                model::Hold::Down => Hold::Down,
+                model::Hold::DownUntil(until) => Hold::DownFor(millis(until - at)),
+            },
+            streak: child.streak,
+            window_ages: child.window.iter().map(|&made| millis(at - made)).collect(),
+            credit: match child.credit {
+                model::Credit::Whole => Credit::Whole,
+                model::Credit::Parked(until) => Credit::ParkedFor(millis(until - at)),
+                model::Credit::GaveUp => Credit::GaveUp,
+                model::Credit::Trial => Credit::Trial,
+            },
+            runs: child.runs,
+            restarts: child.restarts,
+            failures: child.failures,
+            up_total: millis(child.up_total),
+            wanted_total: millis(child.wanted_total),
+            exits: child.exits.iter().map(|e| Ended::of(e, at)).collect(),
+        }
+    }
+}
+
+impl Ended {
+    fn of(ended: &model::Ended, at: Uptime) -> Self {
+        Self {
+            nth: ended.nth,
+            exit: Exit::of(ended.exit),
+            age: millis(at - ended.at),
+            ran: millis(ended.ran),
+            asked: ended.asked,
+        }
+    }
+}
+
+impl Exit {
+    fn of(exit: nouns::Exit) -> Self {
+        match exit {
+            nouns::Exit::Code(code) => Self::Code(code),
+            nouns::Exit::Signal { signal, core } => Self::Signal {
+                number: signal.0,
+                core,
+            },
+            nouns::Exit::Vanished => Self::Vanished,
+            nouns::Exit::StartFault(StartFault { stage, errno }) => Self::StartFault {
+                stage: stage as u8,
+                errno,
+            },
+            nouns::Exit::Timeout(Timeout::Start) => Self::StartTimeout,
+            nouns::Exit::Timeout(Timeout::Stop) => Self::StopTimeout,
+            nouns::Exit::Watchdog => Self::Watchdog,
+            nouns::Exit::Unhealthy => Self::Unhealthy,
+            nouns::Exit::OutOfMemory => Self::OutOfMemory,
+        }
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+// ---- to the model ----
+
+impl From<Memory> for nouns::Memory {
+    fn from(memory: Memory) -> Self {
+        let at = Uptime::from_millis(memory.at);
+        Self {
+            boot: BootId(memory.boot),
+            at,
+            children: memory
+                .children
+                .into_iter()
+                .map(|c| c.into_model(at))
+                .collect(),
+        }
+    }
+}
+
+impl Child {
+    fn into_model(self, at: Uptime) -> ChildMemory {
+        let window = newest(&self.window_ages, usize::from(RESTARTS_MAX));
+        let exits = newest(&self.exits, EXITS_KEPT);
+        ChildMemory {
+            name: self.name,
+            hold: match self.hold {
+                Hold::None => model::Hold::None,
+                Hold::Up => model::Hold::Up,
+                Hold::Down => model::Hold::Down,
+                Hold::DownFor(left) => model::Hold::DownUntil(at + Duration::from_millis(left)),
+            },
+            streak: self.streak,
+            window: window.iter().map(|&age| ago(at, age)).collect(),
+            credit: match self.credit {
+                Credit::Whole => model::Credit::Whole,
+                Credit::ParkedFor(left) => model::Credit::Parked(at + Duration::from_millis(left)),
+                Credit::GaveUp => model::Credit::GaveUp,
+                Credit::Trial => model::Credit::Trial,
+            },
+            runs: self.runs,
+            restarts: self.restarts,
+            failures: self.failures,
+            up_total: Duration::from_millis(self.up_total),
+            wanted_total: Duration::from_millis(self.wanted_total),
+            exits: exits.iter().map(|ended| ended.to_model(at)).collect(),
+        }
+    }
+}
+
+impl Ended {
+    fn to_model(&self, at: Uptime) -> model::Ended {
+        model::Ended {
+            nth: self.nth,
+            exit: self.exit.to_model(),
+            at: ago(at, self.age),
+            ran: Duration::from_millis(self.ran),
+            asked: self.asked,
+        }
+    }
+}
+
+impl Exit {
+    fn to_model(&self) -> nouns::Exit {
+        match *self {
+            Self::Code(code) => nouns::Exit::Code(code),
+            Self::Signal { number, core } => nouns::Exit::Signal {
+                signal: Signal(number),
+                core,
+            },
+            Self::StartFault { stage, errno } => match Stage::ALL.get(usize::from(stage)) {
+                Some(&stage) => nouns::Exit::StartFault(StartFault { stage, errno }),
+                // A step that only a later sup has: all that we can say is that it is gone.
+                None => nouns::Exit::Vanished,
+            },
+            Self::Vanished => nouns::Exit::Vanished,
+            Self::StartTimeout => nouns::Exit::Timeout(Timeout::Start),
+            Self::StopTimeout => nouns::Exit::Timeout(Timeout::Stop),
+            Self::Watchdog => nouns::Exit::Watchdog,
+            Self::Unhealthy => nouns::Exit::Unhealthy,
+            Self::OutOfMemory => nouns::Exit::OutOfMemory,
+        }
+    }
+}
+
+fn ago(at: Uptime, age: u64) -> Uptime {
+    at.before(Duration::from_millis(age))
+}
+
+/// The last `count` of a list whose newest stand last: limits may shrink.
+fn newest<T>(list: &[T], count: usize) -> &[T] {
+    &list[list.len().saturating_sub(count)..]
+}
