@@ -43,8 +43,11 @@ impl Supervisor {
                 Answer::Accepted
             }
             Order::Signal(signal) => {
-                let Some(process) = self.slot(id).child.phase.process() else {
-                    return Answer::NotRunning;
+                let (Phase::Readying { process, .. }
+                | Phase::Up { process, .. }
+                | Phase::Stopping { process, .. }) = self.slot(id).child.phase
+                else {
+                    return Answer::NotRunning; // What is being cleared has lost its main process.
                 };
                 let to = Reach::Main;
                 self.out.actions.push(Action::Signal {
