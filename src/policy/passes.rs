@@ -145,8 +145,9 @@ impl Supervisor {
 
     /// No more patience, and no more order.
     pub(super) fn kill_all(&mut self, now: Uptime) {
-        if let Some(ending) = &mut self.ending {
-            ending.kill_at = None;
+        if let Some(ending) = &mut self.ending
+            && ending.kill_at.take().is_some()
+        {
             ending.leave_at = now + LEAVE_AFTER;
         }
         for n in 0..self.order.len() {
