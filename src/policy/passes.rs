@@ -43,9 +43,13 @@ impl Supervisor {
             let in_use = users.iter().any(|&user| {
                 self.slot(user).child.phase.is_alive() && self.must_stop(user).is_some()
             });
-            if !in_use {
+            let no_patience = self.ending.is_some_and(|ending| ending.kill_at.is_none());
+            if no_patience || !in_use {
                 self.with(id, now, |slot, around, out| {
                     slot.child.stop(why, around, out);
+                    if no_patience {
+                        slot.child.kill(out);
+                    }
                 });
             }
         }
