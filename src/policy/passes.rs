@@ -85,9 +85,12 @@ impl Supervisor {
     }
 
     fn is_all_over(&self) -> bool {
-        self.slots
-            .iter()
-            .all(|slot| matches!(slot.child.phase, Phase::Over(_)))
+        self.slots.iter().all(|slot| {
+            matches!(
+                slot.child.phase,
+                Phase::Over(Over::Finished { .. } | Over::GaveUp)
+            )
+        })
     }
 
     /// The first required child that is down for good, if any.
