@@ -1,6 +1,6 @@
 //! What a person asks of a child.
 
-use super::{Action, Answer, Next, Phase, Presence, Reach, Supervisor};
+use super::{Action, Answer, Phase, Presence, Reach, Supervisor};
 use crate::model::memory::Hold;
 use crate::model::{ChildId, Order, Uptime};
 
@@ -39,7 +39,7 @@ impl Supervisor {
             Order::Restart => {
                 self.order_start(id);
                 let child = &mut self.slot_mut(id).child;
-                child.recycle = matches!(child.phase, Phase::Readying { .. } | Phase::Up { .. });
+                child.recycle |= matches!(child.phase, Phase::Readying { .. } | Phase::Up { .. });
                 Answer::Accepted
             }
             Order::Signal(signal) => {
@@ -75,24 +75,24 @@ impl Supervisor {
         }
         let slot = self.slot_mut(id);
         let unchanged = slot.is_wanted()
-            && matches!(slot.child.phase, Phase::Readying { .. } | Phase::Up { .. });
+            && matches!(
+                slot.child.phase,
+                Phase::Starting { .. } | Phase::Readying { .. } | Phase::Up { .. }
+            );
         slot.child.hold = if slot.spec.life.autostart {
             Hold::None
         } else {
             Hold::Up
         };
         match slot.child.phase {
-            Phase::Over(_)
-            | Phase::Clearing {
-                next: Next::Over(_),
-                ..
-            } => slot.child.forgive(),
-            Phase::Waiting { .. } | Phase::Clearing { .. } => slot.child.proceed(),
-            Phase::Idle
-            | Phase::Starting { .. }
-            | Phase::Readying { .. }
-            | Phase::Up { .. }
-            | Phase::Stopping { .. } => {}
+            Phase::Idle | Phase::Waiting { .. } | Phase::Clearing { .. } | Phase::Over(_) => {
+                slot.child.forgive();
+            }
+            Phase::Stopping { .. } => {
+                slot.child.forgive();
+                slot.child.recycle = true; // Whatever it is being stopped for: then it runs.
+            }
+            Phase::Starting { .. } | Phase::Readying { .. } | Phase::Up { .. } => {}
         }
         if unchanged {
             Answer::Unchanged
