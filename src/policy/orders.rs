@@ -67,9 +67,12 @@ impl Supervisor {
     /// Start it, and before it what it requires: a person who wants the one wants the
     /// other (systemd's `Requires=`).
     fn order_start(&mut self, id: ChildId) -> Answer {
+        // Asked once: in a lattice of requirements there are more paths than stars.
+        self.slot_mut(id).blocked = None;
         for n in 0..self.slot(id).links.requires.len() {
             let required = self.slot(id).links.requires[n];
-            if self.slot(required).blocks() {
+            let slot = self.slot(required);
+            if slot.presence == Presence::Configured && slot.blocks() {
                 self.order_start(required);
             }
         }
