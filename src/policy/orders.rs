@@ -1,6 +1,6 @@
 //! What a person asks of a child.
 
-use super::{Action, Answer, Phase, Presence, Reach, Supervisor};
+use super::{Action, Answer, Next, Over, Phase, Presence, Reach, Supervisor};
 use crate::model::memory::Hold;
 use crate::model::{ChildId, Order, Uptime};
 
@@ -58,7 +58,17 @@ impl Supervisor {
                 Answer::Unchanged // Nothing to remember.
             }
             Order::Reset => {
-                self.slot_mut(id).child.forgive();
+                let child = &mut self.slot_mut(id).child;
+                let phase = child.phase;
+                child.forgive();
+                if let Phase::Over(Over::Finished { .. })
+                | Phase::Clearing {
+                    next: Next::Over(Over::Finished { .. }),
+                    ..
+                } = phase
+                {
+                    child.phase = phase; // It has done its work, and failed at nothing.
+                }
                 Answer::Accepted
             }
         }
