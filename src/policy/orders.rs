@@ -1,6 +1,6 @@
 //! What a person asks of a child.
 
-use super::{Action, Answer, Next, Phase, Presence, Reach, Supervisor};
+use super::{Action, Answer, Next, Over, Phase, Presence, Reach, Supervisor};
 use crate::model::memory::Hold;
 use crate::model::{ChildId, Order, Uptime};
 
@@ -39,12 +39,15 @@ impl Supervisor {
             Order::Restart => {
                 self.order_start(id);
                 let child = &mut self.slot_mut(id).child;
-                child.recycle = matches!(child.phase, Phase::Readying { .. } | Phase::Up { .. });
+                child.recycle |= matches!(child.phase, Phase::Readying { .. } | Phase::Up { .. });
                 Answer::Accepted
             }
             Order::Signal(signal) => {
-                let Some(process) = self.slot(id).child.phase.process() else {
-                    return Answer::NotRunning;
+                let (Phase::Readying { process, .. }
+                | Phase::Up { process, .. }
+                | Phase::Stopping { process, .. }) = self.slot(id).child.phase
+                else {
+                    return Answer::NotRunning; // What is being cleared has lost its main process.
                 };
                 let to = Reach::Main;
                 self.out.actions.push(Action::Signal {
@@ -55,7 +58,17 @@ impl Supervisor {
                 Answer::Unchanged // Nothing to remember.
             }
             Order::Reset => {
-                self.slot_mut(id).child.forgive();
+                let child = &mut self.slot_mut(id).child;
+                let phase = child.phase;
+                child.forgive();
+                if let Phase::Over(Over::Finished { .. })
+                | Phase::Clearing {
+                    next: Next::Over(Over::Finished { .. }),
+                    ..
+                } = phase
+                {
+                    child.phase = phase; // It has done its work, and failed at nothing.
+                }
                 Answer::Accepted
             }
         }
@@ -64,32 +77,35 @@ impl Supervisor {
     /// Start it, and before it what it requires: a person who wants the one wants the
     /// other (systemd's `Requires=`).
     fn order_start(&mut self, id: ChildId) -> Answer {
+        // Asked once: in a lattice of requirements there are more paths than stars.
+        self.slot_mut(id).blocked = None;
         for n in 0..self.slot(id).links.requires.len() {
             let required = self.slot(id).links.requires[n];
-            if self.slot(required).blocks() {
+            let slot = self.slot(required);
+            if slot.presence == Presence::Configured && slot.blocks() {
                 self.order_start(required);
             }
         }
         let slot = self.slot_mut(id);
         let unchanged = slot.is_wanted()
-            && matches!(slot.child.phase, Phase::Readying { .. } | Phase::Up { .. });
+            && matches!(
+                slot.child.phase,
+                Phase::Starting { .. } | Phase::Readying { .. } | Phase::Up { .. }
+            );
         slot.child.hold = if slot.spec.life.autostart {
             Hold::None
         } else {
             Hold::Up
         };
         match slot.child.phase {
-            Phase::Over(_)
-            | Phase::Clearing {
-                next: Next::Over(_),
-                ..
-            } => slot.child.forgive(),
-            Phase::Waiting { .. } | Phase::Clearing { .. } => slot.child.proceed(),
-            Phase::Idle
-            | Phase::Starting { .. }
-            | Phase::Readying { .. }
-            | Phase::Up { .. }
-            | Phase::Stopping { .. } => {}
+            Phase::Idle | Phase::Waiting { .. } | Phase::Clearing { .. } | Phase::Over(_) => {
+                slot.child.forgive();
+            }
+            Phase::Stopping { .. } => {
+                slot.child.forgive();
+                slot.child.recycle = true; // Whatever it is being stopped for: then it runs.
+            }
+            Phase::Starting { .. } | Phase::Readying { .. } | Phase::Up { .. } => {}
         }
         if unchanged {
             Answer::Unchanged

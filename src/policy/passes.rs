@@ -43,9 +43,13 @@ impl Supervisor {
             let in_use = users.iter().any(|&user| {
                 self.slot(user).child.phase.is_alive() && self.must_stop(user).is_some()
             });
-            if !in_use {
+            let no_patience = self.ending.is_some_and(|ending| ending.kill_at.is_none());
+            if no_patience || !in_use {
                 self.with(id, now, |slot, around, out| {
                     slot.child.stop(why, around, out);
+                    if no_patience {
+                        slot.child.kill(out);
+                    }
                 });
             }
         }
@@ -81,9 +85,12 @@ impl Supervisor {
     }
 
     fn is_all_over(&self) -> bool {
-        self.slots
-            .iter()
-            .all(|slot| matches!(slot.child.phase, Phase::Over(_)))
+        self.slots.iter().all(|slot| {
+            matches!(
+                slot.child.phase,
+                Phase::Over(Over::Finished { .. } | Over::GaveUp)
+            )
+        })
     }
 
     /// The first required child that is down for good, if any.
@@ -145,8 +152,9 @@ impl Supervisor {
 
     /// No more patience, and no more order.
     pub(super) fn kill_all(&mut self, now: Uptime) {
-        if let Some(ending) = &mut self.ending {
-            ending.kill_at = None;
+        if let Some(ending) = &mut self.ending
+            && ending.kill_at.take().is_some()
+        {
             ending.leave_at = now + LEAVE_AFTER;
         }
         for n in 0..self.order.len() {

@@ -70,8 +70,11 @@ impl Child {
         match memory.credit {
             Credit::Whole => self.recall_wait(life, rebooted, now),
             Credit::Trial => self.trial = true,
-            // A reboot may have mended it: exactly one try.
-            Credit::GaveUp if rebooted => self.trial = true,
+            // A reboot may have mended it, or whoever started sup again after it had
+            // ended for this child's sake: exactly one try.
+            Credit::GaveUp if rebooted || life.budget.on_limit == OnLimit::Escalate => {
+                self.trial = true;
+            }
             Credit::GaveUp => self.phase = Phase::Over(Over::GaveUp),
             Credit::Parked(until) => {
                 let longest = match life.budget.on_limit {
