@@ -128,20 +128,24 @@ impl Rotated {
         {
             outcome = self.append(&mut left);
         }
-        let before = self.lost;
-        self.lost = outcome
-            .as_ref()
-            .err()
-            .map(|_| before.unwrap_or(0).saturating_add(left.len() as u64));
-        let path = || self.path.clone();
-        match (before, outcome) {
-            (None, Err((step, cause))) => Some(Fault::Lost {
-                path: path(),
-                step,
-                cause,
-            }),
-            (Some(lost), Ok(())) => Some(Fault::Over { path: path(), lost }),
-            (None, Ok(())) | (Some(_), Err(_)) => None,
+        match (self.lost, outcome) {
+            (None, Ok(())) => None,
+            // That it can be opened does not mean that it can be written to.
+            (Some(_), Ok(())) if bytes.is_empty() => None,
+            (Some(lost), Ok(())) => {
+                self.lost = None;
+                let path = self.path.clone();
+                Some(Fault::Over { path, lost })
+            }
+            (None, Err((step, cause))) => {
+                self.lost = Some(left.len() as u64);
+                let path = self.path.clone();
+                Some(Fault::Lost { path, step, cause })
+            }
+            (Some(lost), Err(_)) => {
+                self.lost = Some(lost.saturating_add(left.len() as u64));
+                None
+            }
         }
     }
 
