@@ -183,7 +183,7 @@ fn the_first_version_is_written_and_read_as_ever() {
 
 #[test]
 fn what_is_written_is_read() {
-    for seed in seeds(2_000) {
+    for seed in seeds(1_000) {
         let memory = random_memory(&mut Dice(seed));
         let payload = Store::encode(&memory);
         let image = seal(seed, &payload).unwrap();
@@ -317,8 +317,8 @@ fn any_flipped_bit_means_the_other_slot() {
         bytes[bit / 8] ^= 1 << (bit % 8);
         damaged(bytes);
     }
-    // Behind the payload nothing counts.
-    for bit in counted * 8..whole.len() * 8 {
+    // Behind the payload nothing counts: one bit of each byte.
+    for bit in (counted * 8..whole.len() * 8).step_by(9) {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
         assert_eq!(load(&[Ok(image(1)), Ok(bytes), NOTHING]), Some(numbered(2)));
@@ -650,7 +650,7 @@ fn save(
 
 #[test]
 fn through_cuts_kills_and_faults_the_old_or_the_new_is_remembered() {
-    for seed in seeds(1_000) {
+    for seed in seeds(400) {
         let mut dice = Dice(seed);
         let mut disk = Disk::default();
         let mut allowed = Allowed {
@@ -973,7 +973,7 @@ fn an_unknown_boot_is_never_the_same() {
 
 #[test]
 fn no_clock_puts_a_wait_further_away_or_a_past_moment_ahead() {
-    for seed in seeds(2_000) {
+    for seed in seeds(1_000) {
         let mut dice = Dice(seed);
         let memory = random_memory(&mut dice);
         let now = Uptime::from_millis(dice.number() >> 1);
