@@ -8,7 +8,7 @@ use crate::model::spec::{Backoff, LogSpec};
 use super::mistake::{Mistake, Notes, quoted};
 use super::raw::join;
 use super::read::{Gathered, Known};
-use super::suggest;
+use super::{suggest, value};
 
 /// Names of a cycle that are shown; a longer one is cut in the middle.
 const CYCLE_SHOWN_MAX: usize = 12;
@@ -160,7 +160,10 @@ fn log_files(children: &[Known], notes: &Notes) {
 fn warnings(known: &Known, shutdown: Duration, notes: &Notes) {
     let life = &known.spec.life;
     if life.stop.timeout.is_none_or(|timeout| timeout > shutdown) {
-        let problem = format!("is longer than shutdown-timeout ({shutdown:?})");
+        let problem = format!(
+            "is longer than shutdown-timeout ({})",
+            value::span(shutdown)
+        );
         let hint = "when sup ends, the child is killed after that time all the same";
         notes.warning(known.note(known.line, "stop-timeout", &problem, hint));
     }
@@ -169,7 +172,8 @@ fn warnings(known: &Known, shutdown: Duration, notes: &Notes) {
         let least = least_time(life.backoff, most);
         if least >= budget.window {
             let problem = format!(
-                "is never used up: with this backoff {most} restarts and one more take {least:?} or longer"
+                "is never used up: with this backoff {most} restarts and one more take {} or longer",
+                value::span(least)
             );
             let hint = "make window longer, or the waits shorter";
             notes.warning(known.note(known.line, "budget", &problem, hint));

@@ -5,8 +5,9 @@
 //!   parse a text                        --+--> raw   tables that know their lines
 //!                                               |     (keys: which keys there are)
 //!                                               v
-//!   Spec, or Mistakes <-- check, across <-- read, child, rlimit   tables to specs
-//!                          children             (at, value: one value)
+//!   Spec, or Mistakes <-- check, across <-- read: child (launch, rlimit,
+//!                          children             life): tables to specs
+//!                                               (at, value: one value)
 //! ```
 //!
 //! Reading never stops at the first mistake: each is written down with its file, line
@@ -23,6 +24,8 @@ mod check;
 mod child;
 pub mod env_file;
 pub mod keys;
+mod launch;
+mod life;
 mod load;
 mod mistake;
 mod raw;

@@ -17,6 +17,11 @@ const SYNTAX_ERRORS_MAX: usize = 10;
 /// garbage is nothing but errors.
 const RECOVERED_MAX: usize = 256 << 10;
 
+/// Brackets within brackets. We need four. The parser's own bounds, 80 brackets and 80
+/// parts of a key in each, make 6,400 tables in each other: more than a stack can take
+/// when they are dropped.
+const NEST_MAX: usize = 16;
+
 /// One file.
 pub(super) struct Page<'a> {
     pub(super) name: &'a str,
@@ -51,6 +56,13 @@ impl<'a> Page<'a> {
             let line = page.line(start);
             let problem = format!("holds a control character (0x{byte:02x})");
             page.mistake(line, "", &problem, "is this a text file?");
+            page.broken.push(line);
+            return (page, DeTable::new());
+        }
+        if let Some(start) = nest(text) {
+            let line = page.line(start);
+            let problem = format!("arrays and tables are nested more than {NEST_MAX} deep");
+            page.mistake(line, "", &problem, "is a bracket left open?");
             page.broken.push(line);
             return (page, DeTable::new());
         }
@@ -141,10 +153,18 @@ impl<'a> Page<'a> {
                 };
                 (format!("{} is there a second time", quoted(here)), hint)
             }
+            "string values must be quoted, expected literal string" if here.is_empty() => (
+                "there is no value after the \"=\"".to_owned(),
+                "write one, or take the line out".to_owned(),
+            ),
             "string values must be quoted, expected literal string" => {
                 let hint = format!("write {} if it is a text", quoted(here));
                 ("a text must stand in quotes".to_owned(), hint)
             }
+            "unexpected leading zero, expected nothing" => (
+                "an integer does not begin with 0".to_owned(),
+                "take the 0 away, or put the value in quotes".to_owned(),
+            ),
             _ => {
                 let row = self.row(text, line);
                 (
@@ -187,6 +207,51 @@ fn control(text: &str) -> Option<(usize, u8)> {
     let is_control = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
     let mut bytes = text.bytes().enumerate();
     bytes.find(|(_, byte)| is_control(*byte))
+}
+
+/// Where brackets are nested too deep, strings and comments left out.
+fn nest(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' | b'\'' => {
+                at = string_end(bytes, at, *byte);
+                continue;
+            }
+            b'#' => {
+                let rest = bytes[at..].iter();
+                at += rest.take_while(|byte| **byte != b'\n').count();
+                continue;
+            }
+            b'[' | b'{' if depth == NEST_MAX => return Some(at),
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The place after a string that begins with this quote, or where its line ends.
+fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
+    let triple = [quote; 3];
+    let closing = match bytes[start..].starts_with(&triple) {
+        true => &triple[..],
+        false => &triple[..1],
+    };
+    let mut at = start + closing.len();
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' if quote == b'"' => at += 1,
+            b'\n' if closing.len() == 1 => return at,
+            _ if bytes[at..].starts_with(closing) => return at + closing.len(),
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
 }
 
 /// The header or key that a line begins with.
@@ -246,7 +311,7 @@ impl<'a> Section<'a> {
     pub(super) fn need(&self, name: &str) -> Option<At<'a>> {
         let value = self.get(name);
         if let (None, false, Some(key)) = (&value, self.page.is_broken(), self.kind.key(name)) {
-            let hint = format!("write {name} = … with {}", key.kind);
+            let hint = format!("expected {}", key.kind);
             self.page
                 .mistake(self.line, &self.path_of(name), "is missing", &hint);
         }
