@@ -992,7 +992,7 @@ impl Random {
 fn nonsense_never_panics_and_every_mistake_has_a_place() {
     let seeds = match std::env::var("SUP_SEED") {
         Ok(seed) => vec![seed.parse().expect("SUP_SEED is a number")],
-        Err(_) => (1..6000).collect(),
+        Err(_) => (1..3000).collect(),
     };
     let pieces = [
         "[",
@@ -1078,4 +1078,26 @@ fn ten_thousand_children_are_read_and_one_more_is_refused() {
         told,
         "sup.toml:30000: child.last: more than 10000 children; use several supervisors\n1 mistake"
     );
+}
+
+/// Advice costs a look at every name: it is sought only for mistakes that are shown.
+#[test]
+fn a_flood_of_mistakes_ends_soon() {
+    let many = |line: &dyn Fn(usize) -> String| (0..50_000).map(line).collect::<String>();
+    let texts = [
+        many(&|n| format!("comand{n} = 1\n")),
+        format!(
+            "[child.a]\ncommand = [\"a\"]\nafter = [{}]",
+            many(&|n| format!("\"b{n}\",\n"))
+        ),
+        format!(
+            "[child.a]\ncommand = [\"a\"]\n[child.a.env]\n{}",
+            many(&|n| format!("K{n} = 1.5\n"))
+        ),
+    ];
+    for text in texts {
+        let mistakes = config::parse(&text, "sup.toml").unwrap_err();
+        assert_eq!(mistakes.list().len(), config::MISTAKES_MAX);
+        assert!(mistakes.count() >= 50_000);
+    }
 }

@@ -146,21 +146,18 @@ impl Draft {
         if let Some(span) = park.as_ref().and_then(At::positive_duration) {
             self.park = span;
         }
-        let on_limit = section.get("on-limit");
-        let choice = on_limit.as_ref().map(|at| {
-            at.choice(
-                "what can happen at the limit",
-                &["give-up", "park", "escalate"],
-            )
-        });
-        budget.on_limit = match (choice, budget.on_limit) {
-            (Some(Some(0)), _) => OnLimit::GiveUp,
-            (Some(Some(1)), _) | (None, OnLimit::Park(_)) => OnLimit::Park(self.park),
-            (Some(Some(_)), _) => OnLimit::Escalate,
-            (Some(None), before) => return budget.on_limit = before,
-            (None, before @ (OnLimit::GiveUp | OnLimit::Escalate)) => before,
-        };
-        if let (Some(park), OnLimit::GiveUp | OnLimit::Escalate) = (park, budget.on_limit) {
+        if let Some(at) = section.get("on-limit") {
+            let names = ["give-up", "park", "escalate"];
+            budget.on_limit = match at.choice("what can happen at the limit", &names) {
+                Some(0) => OnLimit::GiveUp,
+                Some(1) => OnLimit::Park(self.park),
+                Some(_) => OnLimit::Escalate,
+                None => return,
+            };
+        }
+        if let OnLimit::Park(span) = &mut budget.on_limit {
+            *span = self.park;
+        } else if let Some(park) = park {
             park.mistake(
                 "has no effect without on-limit = \"park\"",
                 "add on-limit = \"park\", or take park away",

@@ -102,14 +102,11 @@ fn account(value: &At) -> Option<Box<str>> {
 }
 
 fn environment(section: &Section, launch: &mut Launch) {
-    if let Some(entries) = section.get("env").and_then(|at| at.entries()) {
+    if let Some(table) = section.get("env") {
         let mut env = std::mem::take(&mut launch.env).into_vec();
-        for (key, value) in entries {
-            let Some(text) = variable(key, &value) else {
-                continue;
-            };
-            env.retain(|(known, _)| **known != *key);
-            env.push((key.into(), text));
+        env.retain(|(known, _)| !table.has(known));
+        for (key, value) in table.entries().unwrap_or_default() {
+            env.extend(variable(key, &value).map(|text| (key.into(), text)));
         }
         launch.env = env.into();
     }

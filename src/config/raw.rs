@@ -285,15 +285,14 @@ impl<'a> Section<'a> {
             table,
         };
         for key in table.keys() {
-            if kind.key(key.get_ref()).is_none() {
+            let name = key.get_ref();
+            if kind.key(name).is_none() {
+                let advice = match page.notes.is_full() {
+                    true => String::new(),
+                    false => keys::advice(kind, name),
+                };
                 let line = page.line(key.span().start);
-                let path = section.path_of(key.get_ref());
-                page.mistake(
-                    line,
-                    &path,
-                    "unknown key",
-                    &keys::advice(kind, key.get_ref()),
-                );
+                page.mistake(line, &section.path_of(name), "unknown key", &advice);
             }
         }
         section
