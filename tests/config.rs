@@ -895,6 +895,20 @@ fn what_is_no_configuration_gets_one_clear_error() {
 }
 
 #[test]
+fn a_long_file_is_read_to_its_end() {
+    let word = format!("\"{}\",\n", "x".repeat(1000));
+    let mut text = format!("[child.a]\ncommand = [\n{}]\n", word.repeat(500));
+    let spec = config::parse(&text, "sup.toml").unwrap().spec;
+    assert_eq!(spec.children[0].launch.command.len(), 500);
+    text += "nice = 1 2\n";
+    let told = config::parse(&text, "sup.toml").unwrap_err().to_string();
+    assert_eq!(
+        told,
+        "sup.toml:504: a text must stand in quotes; write \"1 2\" if it is a text\n1 mistake"
+    );
+}
+
+#[test]
 fn the_size_counts_over_all_files() {
     let folder = Folder::new(&[(
         "sup.toml",

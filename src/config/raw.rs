@@ -52,33 +52,31 @@ impl<'a> Page<'a> {
                 .collect(),
             broken: Vec::new(),
         };
-        if let Some((start, byte)) = control(text) {
-            let line = page.line(start);
-            let problem = format!("holds a control character (0x{byte:02x})");
-            page.mistake(line, "", &problem, "is this a text file?");
-            page.broken.push(line);
-            return (page, DeTable::new());
-        }
-        if let Some(start) = nest(text) {
-            let line = page.line(start);
-            let problem = format!("arrays and tables are nested more than {NEST_MAX} deep");
-            page.mistake(line, "", &problem, "is a bracket left open?");
-            page.broken.push(line);
-            return (page, DeTable::new());
-        }
-        let table = match DeTable::parse(text) {
-            Ok(table) => table.into_inner(),
-            Err(error) if text.len() > RECOVERED_MAX => {
-                page.syntax(text, &[error]);
-                DeTable::new()
-            }
-            Err(_) => {
-                let (table, errors) = DeTable::parse_recoverable(text);
-                page.syntax(text, &errors);
-                table.into_inner()
-            }
-        };
+        let table = page.table(text);
         (page, table)
+    }
+
+    fn table(&mut self, text: &'a str) -> DeTable<'a> {
+        if let Some((start, problem, hint)) = no_config(text) {
+            let line = self.line(start);
+            self.mistake(line, "", &problem, hint);
+            self.broken.push(line);
+            return DeTable::new();
+        }
+        let error = match garbage(text) {
+            Some(error) => error,
+            None => match DeTable::parse(text) {
+                Ok(table) => return table.into_inner(),
+                Err(error) => error,
+            },
+        };
+        if text.len() > RECOVERED_MAX {
+            self.syntax(text, &[error]);
+            return DeTable::new();
+        }
+        let (table, errors) = DeTable::parse_recoverable(text);
+        self.syntax(text, &errors);
+        table.into_inner()
     }
 
     /// Whether there are syntax errors, so that what seems to be missing may be there.
@@ -201,12 +199,32 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The first character that no TOML file may hold: one word about a binary file says
-/// more than a thousand syntax errors.
-fn control(text: &str) -> Option<(usize, u8)> {
+/// What is not even worth parsing: where, why, and what to do.
+fn no_config(text: &str) -> Option<(usize, String, &'static str)> {
+    // No TOML file may hold these. One word about a binary file says more than a
+    // thousand syntax errors.
     let is_control = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
     let mut bytes = text.bytes().enumerate();
-    bytes.find(|(_, byte)| is_control(*byte))
+    if let Some((start, byte)) = bytes.find(|(_, byte)| is_control(*byte)) {
+        let problem = format!("holds a control character (0x{byte:02x})");
+        return Some((start, problem, "is this a text file?"));
+    }
+    let start = nest(text)?;
+    let problem = format!("arrays and tables are nested more than {NEST_MAX} deep");
+    Some((start, problem, "is a bracket left open?"))
+}
+
+/// The first syntax error of a large text, if it is at its beginning: parsing takes some
+/// fifty times the size of a text of garbage, and the box may not have that.
+fn garbage(text: &str) -> Option<Error> {
+    if text.len() <= RECOVERED_MAX {
+        return None;
+    }
+    let end = (0..RECOVERED_MAX / 4).rfind(|end| text.is_char_boundary(*end))?;
+    let error = DeTable::parse(&text[..end]).err()?;
+    // Later ones may come from the cut: what is left open there is closed further down.
+    let start = error.span()?.start;
+    (start < end / 2).then_some(error)
 }
 
 /// Where brackets are nested too deep, strings and comments left out.
