@@ -1,13 +1,14 @@
 //! TOML to specifications, every mistake at once.
 //!
 //! ```text
-//!   load  a file, its includes          --+
-//!   parse a text                        --+--> raw   tables that know their lines
-//!                                               |     (keys: which keys there are)
-//!                                               v
-//!   Spec, or Mistakes <-- check, across <-- read: child (launch, rlimit,
-//!                          children             life): tables to specs
-//!                                               (at, value: one value)
+//!   load   a file and its includes --+
+//!                                    +--> scan, raw   tables that know their lines
+//!   parse  a text -------------------+        |
+//!                                             v
+//!   keys   which keys there are ---->  read, child, launch, rlimit, life
+//!                                             |       tables to specs, by at and value
+//!                                             v
+//!   Spec, or all Mistakes  <----------  check         what no table can see alone
 //! ```
 //!
 //! Reading never stops at the first mistake: each is written down with its file, line
@@ -31,6 +32,7 @@ mod mistake;
 mod raw;
 mod read;
 mod rlimit;
+mod scan;
 mod suggest;
 mod value;
 
