@@ -131,6 +131,12 @@ impl<'a> At<'a> {
         }
     }
 
+    /// Whether it is a table with that key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        let table = self.value.as_table();
+        table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// The entries of a table, in the order of the file.
     pub(super) fn entries(&self) -> Option<Vec<(&'a str, At<'a>)>> {
         let Some(table) = self.value.as_table() else {

@@ -8,10 +8,13 @@ use crate::model::spec::{Backoff, LogSpec};
 use super::mistake::{Mistake, Notes, quoted};
 use super::raw::join;
 use super::read::{Gathered, Known};
-use super::suggest;
+use super::{suggest, value};
 
 /// Names of a cycle that are shown; a longer one is cut in the middle.
 const CYCLE_SHOWN_MAX: usize = 12;
+
+/// Cycles that are told: with the first one out, most others are gone too.
+const CYCLES_MAX: usize = 10;
 
 /// Checks everything that concerns more than one key.
 pub(super) fn all(gathered: &Gathered, main: &str, notes: &Notes) {
@@ -64,12 +67,13 @@ fn edges(gathered: &Gathered, names: &BTreeMap<&str, usize>, notes: &Notes) -> V
                 Some(_) if link.name == known.spec.name => {
                     notes.mistake(known.note(line, key, "names itself", "take it out"));
                 }
+                Some(&to) if own.iter().any(|edge: &Edge| edge.to == to) => {}
                 Some(&to) => own.push(Edge { to, key, line }),
                 None if gathered.is_incomplete => {}
                 None => {
                     let problem = format!("there is no child {}", quoted(&link.name));
-                    let nearest = suggest::closest(&link.name, names.keys().copied());
-                    let hint = match nearest {
+                    let nearest = || suggest::closest(&link.name, names.keys().copied());
+                    let hint = match (!notes.is_full()).then(nearest).flatten() {
                         Some(name) => format!("did you mean \"{name}\"?"),
                         None => "name one that is configured, or take it out".to_owned(),
                     };
@@ -92,7 +96,9 @@ fn cycles(children: &[Known], edges: &[Vec<Edge>], notes: &Notes) {
         Done,
     }
     let mut seen = vec![Seen::Not; children.len()];
+    // Each child on the path, with the next of its edges to go along.
     let mut path: Vec<(usize, usize)> = Vec::new();
+    let mut found = 0;
     for root in 0..children.len() {
         if seen[root] == Seen::Not {
             seen[root] = Seen::OnPath;
@@ -111,13 +117,13 @@ fn cycles(children: &[Known], edges: &[Vec<Edge>], notes: &Notes) {
                     seen[edge.to] = Seen::OnPath;
                     path.push((edge.to, 0));
                 }
+                Seen::OnPath if found == CYCLES_MAX => return,
                 Seen::OnPath => {
-                    let start = path.iter().position(|(on, _)| *on == edge.to).unwrap_or(0);
-                    let cycle: Vec<&str> = path[start..]
-                        .iter()
-                        .map(|(on, _)| &*children[*on].spec.name)
-                        .collect();
-                    let problem = format!("children wait for each other: {}", chain(&cycle));
+                    found += 1;
+                    let on_path = path.iter().map(|(child, _)| *child);
+                    let cycle = on_path.skip_while(|child| *child != edge.to);
+                    let names: Vec<&str> = cycle.map(|child| &*children[child].spec.name).collect();
+                    let problem = format!("children wait for each other: {}", chain(&names));
                     let hint = "take one of them out of after or requires";
                     notes.mistake(children[child].note(edge.line, edge.key, &problem, hint));
                 }
@@ -160,7 +166,10 @@ fn log_files(children: &[Known], notes: &Notes) {
 fn warnings(known: &Known, shutdown: Duration, notes: &Notes) {
     let life = &known.spec.life;
     if life.stop.timeout.is_none_or(|timeout| timeout > shutdown) {
-        let problem = format!("is longer than shutdown-timeout ({shutdown:?})");
+        let problem = format!(
+            "is longer than shutdown-timeout ({})",
+            value::span(shutdown)
+        );
         let hint = "when sup ends, the child is killed after that time all the same";
         notes.warning(known.note(known.line, "stop-timeout", &problem, hint));
     }
@@ -169,7 +178,8 @@ fn warnings(known: &Known, shutdown: Duration, notes: &Notes) {
         let least = least_time(life.backoff, most);
         if least >= budget.window {
             let problem = format!(
-                "is never used up: with this backoff {most} restarts and one more take {least:?} or longer"
+                "is never used up: with this backoff {most} restarts and one more take {} or longer",
+                value::span(least)
             );
             let hint = "make window longer, or the waits shorter";
             notes.warning(known.note(known.line, "budget", &problem, hint));

@@ -255,23 +255,22 @@ fn not_utf8(bytes: &[u8], error: std::str::Utf8Error) -> Refusal {
 
 /// The files that one `include` names, sorted.
 fn files(page: &Page, including: &Path, include: &Include) -> Vec<PathBuf> {
-    let written = Path::new(&include.path);
-    let path = including.parent().unwrap_or(Path::new("")).join(written);
-    let (Some(folder), Some(last)) = (path.parent(), written.file_name()) else {
-        return vec![path];
-    };
-    let last = last.to_string_lossy();
-    let Some((head, tail)) = last.split_once('*') else {
+    let folder = including.parent().unwrap_or(Path::new(""));
+    let path = folder.join(&include.path);
+    let star = include.path.split_once('*');
+    let (Some((_, after)), Some(folder)) = (star, path.parent()) else {
         return vec![path];
     };
     let mistake = |problem: &str, hint: &str| page.mistake(include.line, "include", problem, hint);
-    if tail.contains('*') || written.parent().is_some_and(has_star) {
+    if after.contains(['*', '/']) {
         mistake(
             "one * in the last part of a path is all that is understood",
             "write \"folder/*.toml\"",
         );
         return Vec::new();
     }
+    let last = path.file_name().unwrap_or_default().to_string_lossy();
+    let (head, tail) = last.split_once('*').unwrap_or((&last, ""));
     let found = match matches(folder, head, tail) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -291,10 +290,6 @@ fn files(page: &Page, including: &Path, include: &Include) -> Vec<PathBuf> {
         );
     }
     found
-}
-
-fn has_star(path: &Path) -> bool {
-    path.to_string_lossy().contains('*')
 }
 
 /// The files of a folder whose names begin and end so; hidden ones are none of them.

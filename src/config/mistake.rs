@@ -106,6 +106,11 @@ impl Notes {
         }
     }
 
+    /// Whether further mistakes are only counted, so that advice would not be seen.
+    pub(super) fn is_full(&self) -> bool {
+        self.mistakes.borrow().list.len() == MISTAKES_MAX
+    }
+
     /// The warnings where there is no mistake, else the mistakes; by file and line.
     pub(super) fn close(self) -> Result<Vec<Mistake>, Mistakes> {
         let (mut mistakes, mut warnings) = (self.mistakes.into_inner(), self.warnings.into_inner());

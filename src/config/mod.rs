@@ -1,12 +1,14 @@
 //! TOML to specifications, every mistake at once.
 //!
 //! ```text
-//!   load  a file, its includes          --+
-//!   parse a text                        --+--> raw   tables that know their lines
-//!                                               |     (keys: which keys there are)
-//!                                               v
-//!   Spec, or Mistakes <-- check, across <-- read, child, rlimit   tables to specs
-//!                          children             (at, value: one value)
+//!   load   a file and its includes --+
+//!                                    +--> scan, raw   tables that know their lines
+//!   parse  a text -------------------+        |
+//!                                             v
+//!   keys   which keys there are ---->  read, child, launch, rlimit, life
+//!                                             |       tables to specs, by at and value
+//!                                             v
+//!   Spec, or all Mistakes  <----------  check         what no table can see alone
 //! ```
 //!
 //! Reading never stops at the first mistake: each is written down with its file, line
@@ -23,11 +25,14 @@ mod check;
 mod child;
 pub mod env_file;
 pub mod keys;
+mod launch;
+mod life;
 mod load;
 mod mistake;
 mod raw;
 mod read;
 mod rlimit;
+mod scan;
 mod suggest;
 mod value;
 

@@ -7,15 +7,11 @@ use toml::de::{DeTable, Error};
 use super::at::At;
 use super::keys::{self, Table};
 use super::mistake::{Mistake, Notes, quoted};
+use super::scan::{self, RECOVERED_MAX};
 
 /// Syntax errors that are shown of one file: what follows the first ones is often
 /// only their echo.
 const SYNTAX_ERRORS_MAX: usize = 10;
-
-/// A file with errors is read a second time to find more than the first one, unless it
-/// is larger than this, in bytes: each further error costs memory, and a file of
-/// garbage is nothing but errors.
-const RECOVERED_MAX: usize = 256 << 10;
 
 /// One file.
 pub(super) struct Page<'a> {
@@ -47,26 +43,31 @@ impl<'a> Page<'a> {
                 .collect(),
             broken: Vec::new(),
         };
-        if let Some((start, byte)) = control(text) {
-            let line = page.line(start);
-            let problem = format!("holds a control character (0x{byte:02x})");
-            page.mistake(line, "", &problem, "is this a text file?");
-            page.broken.push(line);
-            return (page, DeTable::new());
-        }
-        let table = match DeTable::parse(text) {
-            Ok(table) => table.into_inner(),
-            Err(error) if text.len() > RECOVERED_MAX => {
-                page.syntax(text, &[error]);
-                DeTable::new()
-            }
-            Err(_) => {
-                let (table, errors) = DeTable::parse_recoverable(text);
-                page.syntax(text, &errors);
-                table.into_inner()
-            }
-        };
+        let table = page.table(text);
         (page, table)
+    }
+
+    fn table(&mut self, text: &'a str) -> DeTable<'a> {
+        if let Some((start, problem, hint)) = scan::no_config(text) {
+            let line = self.line(start);
+            self.mistake(line, "", &problem, hint);
+            self.broken.push(line);
+            return DeTable::new();
+        }
+        let error = match scan::garbage(text) {
+            Some(error) => error,
+            None => match DeTable::parse(text) {
+                Ok(table) => return table.into_inner(),
+                Err(error) => error,
+            },
+        };
+        if text.len() > RECOVERED_MAX {
+            self.syntax(text, &[error]);
+            return DeTable::new();
+        }
+        let (table, errors) = DeTable::parse_recoverable(text);
+        self.syntax(text, &errors);
+        table.into_inner()
     }
 
     /// Whether there are syntax errors, so that what seems to be missing may be there.
@@ -141,10 +142,18 @@ impl<'a> Page<'a> {
                 };
                 (format!("{} is there a second time", quoted(here)), hint)
             }
+            "string values must be quoted, expected literal string" if here.is_empty() => (
+                "there is no value after the \"=\"".to_owned(),
+                "write one, or take the line out".to_owned(),
+            ),
             "string values must be quoted, expected literal string" => {
                 let hint = format!("write {} if it is a text", quoted(here));
                 ("a text must stand in quotes".to_owned(), hint)
             }
+            "unexpected leading zero, expected nothing" => (
+                "an integer does not begin with 0".to_owned(),
+                "take the 0 away, or put the value in quotes".to_owned(),
+            ),
             _ => {
                 let row = self.row(text, line);
                 (
@@ -181,14 +190,6 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The first character that no TOML file may hold: one word about a binary file says
-/// more than a thousand syntax errors.
-fn control(text: &str) -> Option<(usize, u8)> {
-    let is_control = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
-    let mut bytes = text.bytes().enumerate();
-    bytes.find(|(_, byte)| is_control(*byte))
-}
-
 /// The header or key that a line begins with.
 fn subject(row: &str) -> &str {
     row.split(['=', '#']).next().unwrap_or_default().trim()
@@ -220,15 +221,14 @@ impl<'a> Section<'a> {
             table,
         };
         for key in table.keys() {
-            if kind.key(key.get_ref()).is_none() {
+            let name = key.get_ref();
+            if kind.key(name).is_none() {
+                let advice = match page.notes.is_full() {
+                    true => String::new(),
+                    false => keys::advice(kind, name),
+                };
                 let line = page.line(key.span().start);
-                let path = section.path_of(key.get_ref());
-                page.mistake(
-                    line,
-                    &path,
-                    "unknown key",
-                    &keys::advice(kind, key.get_ref()),
-                );
+                page.mistake(line, &section.path_of(name), "unknown key", &advice);
             }
         }
         section
@@ -246,7 +246,7 @@ impl<'a> Section<'a> {
     pub(super) fn need(&self, name: &str) -> Option<At<'a>> {
         let value = self.get(name);
         if let (None, false, Some(key)) = (&value, self.page.is_broken(), self.kind.key(name)) {
-            let hint = format!("write {name} = … with {}", key.kind);
+            let hint = format!("expected {}", key.kind);
             self.page
                 .mistake(self.line, &self.path_of(name), "is missing", &hint);
         }

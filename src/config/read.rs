@@ -11,6 +11,7 @@ use crate::model::spec::{AlertSpec, ChildSpec, Settings, Spec};
 use super::at::At;
 use super::child::{self, Draft, Link};
 use super::keys::Table;
+use super::launch;
 use super::raw::{Page, Section};
 
 /// From the request to end until the last child is killed, unless told.
@@ -111,7 +112,7 @@ impl Gathered {
             let Some(section) = item.section(Table::Alert) else {
                 continue;
             };
-            if let Some(exec) = section.need("exec").and_then(|at| child::strings(&at)) {
+            if let Some(exec) = section.need("exec").and_then(|at| launch::strings(&at)) {
                 self.alerts.push(AlertSpec { exec });
             }
         }

@@ -8,7 +8,7 @@ pub(super) fn closest<'a>(
 ) -> Option<&'a str> {
     let written = plain(written);
     // A third of the letters may be wrong, three at most: beyond that it is a guess.
-    let bound = (written.len() / 3).clamp(1, 3);
+    let bound = (written.len() / 3).min(3);
     candidates
         .map(|candidate| (distance(&written, &plain(candidate), bound), candidate))
         .filter(|(distance, _)| *distance <= bound)

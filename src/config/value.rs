@@ -49,6 +49,22 @@ pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
     Ok(span)
 }
 
+/// Writes a duration as [`duration`] reads it.
+pub(super) fn span(span: Duration) -> String {
+    let mut millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    for (unit, factor) in SPANS {
+        if millis >= factor {
+            text += &format!("{}{unit}", millis / factor);
+            millis %= factor;
+        }
+    }
+    match text.is_empty() {
+        true => "0s".to_owned(),
+        false => text,
+    }
+}
+
 /// Reads `256M`, `64K`, `100B`, also `64KB` and `64KiB`: powers of 1024.
 pub(super) fn size(text: &str) -> Result<u64, &'static str> {
     const MALFORMED: &str = "is not a size";
@@ -185,6 +201,13 @@ mod tests {
                 expected.map(Duration::from_millis),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn spans_read_back_as_they_are_written() {
+        for text in ["0s", "5s", "2m", "1h30m", "1d2h3m4s5ms"] {
+            assert_eq!(duration(text).map(span).as_deref(), Ok(text));
         }
     }
 

@@ -1,0 +1,175 @@
+//! What happens over a child's life: the keys about ends, waits and times.
+
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use crate::model::Signal;
+use crate::model::spec::{Backoff, ExitMatch, Life, RestartPolicy};
+
+use super::at::At;
+use super::keys::Table;
+use super::mistake::quoted;
+use super::raw::Section;
+use super::value;
+
+/// Reads everything but the budget and the names of others, over what holds already.
+pub(super) fn read(section: &Section, life: &mut Life) {
+    exits(section, life);
+    times(section, life);
+    if let Some(table) = section
+        .get("backoff")
+        .and_then(|at| at.section(Table::Backoff))
+    {
+        backoff(&table, &mut life.backoff);
+    }
+}
+
+fn exits(section: &Section, life: &mut Life) {
+    if let Some(flag) = section.get("autostart").and_then(|at| at.flag()) {
+        life.autostart = flag;
+    }
+    if let Some(restart) = section.get("restart") {
+        let names = RestartPolicy::NAMES.map(|(name, _)| name);
+        if let Some(place) = restart.choice("a restart policy", &names) {
+            life.restart = RestartPolicy::NAMES[place].1;
+        }
+    }
+    let lists = [
+        ("success-exit", &mut life.success_exit),
+        ("prevent-exit", &mut life.prevent_exit),
+        ("force-exit", &mut life.force_exit),
+    ];
+    for (key, list) in lists {
+        if let Some(value) = section.get(key) {
+            *list = value.items().iter().filter_map(exit_match).collect();
+        }
+    }
+}
+
+fn exit_match(value: &At) -> Option<ExitMatch> {
+    if value.integer().is_some() {
+        let code = value.whole(0, 255)?;
+        return u8::try_from(code).ok().map(ExitMatch::Code);
+    }
+    let name = value.text()?;
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        value.mistake(
+            &format!("{} is not the name of a signal", quoted(name)),
+            "an exit code goes without quotes",
+        );
+        return None;
+    }
+    let signal = Signal::parse(name);
+    if signal.is_none() {
+        value.wrong(&format!("{} is not the name of a signal", quoted(name)));
+    }
+    signal.map(ExitMatch::Signal)
+}
+
+fn times(section: &Section, life: &mut Life) {
+    if let Some(signal) = section.get("stop-signal").and_then(|at| stop_signal(&at)) {
+        life.stop.signal = signal;
+    }
+    if let Some(timeout) = section
+        .get("stop-timeout")
+        .and_then(|at| at.duration_or_never())
+    {
+        life.stop.timeout = timeout;
+    }
+    if let Some(at) = section.get("start-timeout") {
+        match at.duration_or_never() {
+            Some(Some(Duration::ZERO)) => at.mistake(
+                "leaves no time to become ready",
+                "write \"never\" if it may take for ever",
+            ),
+            Some(timeout) => life.start_timeout = timeout,
+            None => {}
+        }
+    }
+}
+
+fn stop_signal(value: &At) -> Option<Signal> {
+    if value.integer().is_some() {
+        let number = value.whole(1, 64)?;
+        return u8::try_from(number).ok().map(Signal);
+    }
+    let name = value.text()?;
+    let signal = Signal::parse(name);
+    if signal.is_none() {
+        value.wrong(&format!("{} is not a signal", quoted(name)));
+    }
+    signal
+}
+
+fn backoff(section: &Section, backoff: &mut Backoff) {
+    let times = [
+        ("first", &mut backoff.first),
+        ("longest", &mut backoff.longest),
+        ("settle", &mut backoff.settle),
+    ];
+    for (key, time) in times {
+        if let Some(span) = section.get(key).and_then(|at| at.duration()) {
+            *time = span;
+        }
+    }
+    if let Some(factor) = section.get("factor").and_then(|at| factor(&at)) {
+        backoff.factor_milli = factor;
+    }
+    if let Some(jitter) = section.get("jitter").and_then(|at| jitter(&at)) {
+        backoff.jitter_percent = jitter;
+    }
+    if backoff.first > backoff.longest {
+        let problem = format!(
+            "first ({}) is longer than longest ({})",
+            value::span(backoff.first),
+            value::span(backoff.longest)
+        );
+        let hint = "the first wait is the shortest: make longest longer, or first shorter";
+        section
+            .page
+            .mistake(section.line, &section.path, &problem, hint);
+    }
+}
+
+/// A factor in thousandths.
+fn factor(value: &At) -> Option<u32> {
+    let number: f64 = match value.value {
+        DeValue::Float(number) => number.as_str().parse().ok()?,
+        DeValue::Integer(_) => {
+            return value
+                .whole(1, 100)
+                .and_then(|n| u32::try_from(n * 1000).ok());
+        }
+        DeValue::String(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_)
+        | DeValue::Table(_) => {
+            value.wrong_type();
+            return None;
+        }
+    };
+    if !(1.0..=100.0).contains(&number) {
+        value.mistake(&format!("{number} is out of range"), "allowed: 1 to 100");
+        return None;
+    }
+    // In range, so that nothing is cut off but what is finer than a thousandth.
+    Some((number * 1000.0).round() as u32)
+}
+
+fn jitter(value: &At) -> Option<u8> {
+    let Some(text) = value.value.as_str() else {
+        return value
+            .whole(0, 100)
+            .and_then(|number| u8::try_from(number).ok());
+    };
+    let percent = value::percent(text);
+    if percent.is_none() {
+        value.mistake(
+            &format!("{} is not a percentage", quoted(text)),
+            "allowed: \"0%\" to \"100%\"",
+        );
+    }
+    percent
+}
