@@ -23,6 +23,9 @@ use crate::os::socket;
 use crate::wire::control::{Hello, Reply, Request, VERSION};
 use crate::wire::frame::{self, FrameFault};
 
+/// The socket's name in the runtime directory.
+pub const SOCKET: &str = "control";
+
 /// A client that says nothing, or takes nothing, for this long is dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -3,9 +3,6 @@
 
 mod exec;
 
-use std::ffi::CString;
-use std::time::Duration;
-
 use smol::channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::model::limits::NOTIFY_QUEUE_MAX;
@@ -37,12 +34,6 @@ impl Alerts {
             let _full = self.queue.try_send(telling);
         }
     }
-
-    /// How many are still to be told.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.queue.len()
-    }
 }
 
 async fn deliver(channels: Box<[AlertSpec]>, waiting: Receiver<Telling>) {
@@ -51,16 +42,4 @@ async fn deliver(channels: Box<[AlertSpec]>, waiting: Receiver<Telling>) {
             exec::tell(&channel.exec, &telling).await;
         }
     }
-}
-
-/// A command line for [`AlertSpec::exec`] from a path.
-#[must_use]
-pub fn script(path: CString) -> AlertSpec {
-    AlertSpec { exec: Box::new([path]) }
-}
-
-/// The longest that telling one notice takes, through this many channels.
-#[must_use]
-pub fn patience(channels: usize) -> Duration {
-    crate::model::limits::NOTIFY_TIMEOUT.saturating_mul(u32::try_from(channels).unwrap_or(u32::MAX))
 }

@@ -29,6 +29,7 @@ mod launch;
 mod life;
 mod load;
 mod mistake;
+mod peek;
 mod raw;
 mod read;
 mod rlimit;
@@ -41,6 +42,8 @@ use std::path::{Path, PathBuf};
 use crate::model::spec::Spec;
 
 pub use mistake::{MISTAKES_MAX, Mistake, Mistakes};
+pub use peek::runtime_of;
+pub use value::duration;
 
 /// A configuration that can be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,4 +105,10 @@ fn finish(
         files,
         warnings,
     })
+}
+
+/// The candidate that was probably meant by a name that nobody has.
+#[must_use]
+pub fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    suggest::closest(written, candidates)
 }

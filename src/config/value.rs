@@ -23,7 +23,7 @@ const SIZES: [(char, u64); 5] = [
 ];
 
 /// Reads `5s`, `250ms`, `1h30m`: whole numbers with units, the larger unit first.
-pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
     const MALFORMED: &str = "is not a duration";
     const TOO_LONG: &str = "is longer than a century";
     let (mut rest, mut units, mut millis) = (text, &SPANS[..], 0u64);

@@ -8,7 +8,9 @@ use crate::model::spec::{LogFile, LogSpec};
 
 pub use ring::{Ring, Since};
 pub use rotate::{Fault, Rotated, Step};
-pub use stamp::{Stamper, utc};
+pub use stamp::Stamper;
+
+pub use crate::model::time::utc;
 
 /// Where one child's output goes.
 #[derive(Debug)]

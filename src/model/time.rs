@@ -49,6 +49,55 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The last second that has four digits for its year: 9999-12-31T23:59:59Z.
+const LAST: u64 = 253_402_300_799;
+
+/// A time in UTC, as RFC 3339 has it. `wall_seconds` count from 1970; what is after the
+/// year 9999 is its last second.
+#[must_use]
+pub fn utc(wall_seconds: u64) -> [u8; 20] {
+    let seconds = wall_seconds.min(LAST);
+    let (year, month, day) = civil(seconds / 86_400);
+    let of_day = seconds % 86_400;
+    let mut text = *b"0000-00-00T00:00:00Z";
+    let parts = [
+        (0..4, year),
+        (5..7, month),
+        (8..10, day),
+        (11..13, of_day / 3600),
+        (14..16, of_day / 60 % 60),
+        (17..19, of_day % 60),
+    ];
+    for (place, mut number) in parts {
+        for digit in text[place].iter_mut().rev() {
+            // Less than ten.
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    }
+    text
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
+///
+/// A year is taken to begin in March, so that the leap day is its last; then months have
+/// 31, 30, 31, 30, 31 days over and over, which is 153 days for five.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468; // since 0000-03-01
+    let era = days / 146_097; // of 400 years
+    let of_era = days % 146_097;
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153; // 0 is March
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next_year) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (era * 400 + year + next_year, month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,10 +95,16 @@ pub fn lines<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Vec<Line
         Notice::Finished { run, exit } => {
             alloc::vec![info(format!("{} is finished ({exit}); its restart policy asks for no more", of(run)))]
         }
-        Notice::GaveUp { .. } | Notice::Parked { .. } | Notice::Escalated { .. } => {
-            let text = telling(notice, name).map(|telling| telling.message).unwrap_or_default();
-            alloc::vec![Line { level: Level::Critical, prefix: Prefix::Error, text }]
-        }
+        Notice::GaveUp { run, .. } | Notice::Escalated { run, .. } => alloc::vec![Line {
+            level: Level::Critical,
+            prefix: Prefix::Error,
+            text: format!("{} is given up: nothing more happens by itself", of(run)),
+        }],
+        Notice::Parked { run, pause, .. } => alloc::vec![Line {
+            level: Level::Critical,
+            prefix: Prefix::Error,
+            text: format!("{} is parked: one try each {}", of(run), Spelled(*pause)),
+        }],
         Notice::Recovered { run, restarts } => alloc::vec![info(format!(
             "{} has settled after {}", of(run), count(*restarts, "restart")
         ))],

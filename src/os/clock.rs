@@ -24,3 +24,9 @@ pub fn wall() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
+
+/// A wall-clock time in UTC, as RFC 3339 has it: `2026-05-01T12:34:56Z`.
+#[must_use]
+pub fn utc(wall_seconds: u64) -> String {
+    String::from_utf8_lossy(&crate::model::time::utc(wall_seconds)).into_owned()
+}

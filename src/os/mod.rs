@@ -14,6 +14,7 @@ pub mod boot;
 pub mod clock;
 pub mod fifo;
 pub mod file;
+pub mod place;
 mod prepare;
 pub mod procfs;
 pub mod reap;

@@ -4,8 +4,6 @@ use std::io;
 
 use async_signal::Signals;
 use nix::errno::Errno;
-use nix::sys::signal::{kill, killpg};
-use nix::unistd::Pid;
 
 use super::procfs;
 use crate::model::Signal;
@@ -24,21 +22,13 @@ pub fn send(pid: u32, signal: Signal) {
     send_raw(pid.cast_signed(), signal);
 }
 
-/// Sends a signal to every process of the session that `leader` made: its group in
-/// one call, and the members that moved to groups of their own.
-pub fn send_session(leader: u32, signal: Signal) {
-    let leader = leader.cast_signed();
-    let Ok(number) = nix::sys::signal::Signal::try_from(i32::from(signal.0)) else {
-        // nix has no real-time signals; libc has.
-        // SAFETY: no memory is involved.
-        unsafe { nix::libc::kill(-leader, i32::from(signal.0)) };
-        return;
-    };
-    let _gone = killpg(Pid::from_raw(leader), number);
-    for stray in procfs::session(leader)
-        .iter()
-        .filter(|stat| stat.group != leader)
-    {
+/// Sends a signal to everything alive that belongs to a run (see [`procfs::family`]):
+/// its process group in one call, so that nobody is missed who is being made meanwhile,
+/// and the others one by one.
+pub fn send_family(leader: u32, mark: &str, signal: Signal) {
+    let group = leader.cast_signed();
+    send_raw(-group, signal);
+    for stray in procfs::family(leader, mark).iter().filter(|stat| stat.group != group) {
         send_raw(stray.pid, signal);
     }
 }
@@ -46,24 +36,14 @@ pub fn send_session(leader: u32, signal: Signal) {
 /// Whether the process group that `leader` made still has a member: one system call.
 #[must_use]
 pub fn group_lives(leader: u32) -> bool {
-    matches!(
-        killpg(Pid::from_raw(leader.cast_signed()), None),
-        Ok(()) | Err(Errno::EPERM)
-    )
+    // SAFETY: no memory is involved.
+    let result = unsafe { nix::libc::kill(-leader.cast_signed(), 0) };
+    result == 0 || Errno::last() == Errno::EPERM
 }
 
-/// Whether anything of the session that `leader` made is alive. Looks at every
-/// process, so it is not for the fast path.
-#[must_use]
-pub fn session_lives(leader: u32) -> bool {
-    !procfs::session(leader.cast_signed()).is_empty()
-}
-
+/// ESRCH means that it ended a moment ago, and its exit is on its way to us. `nix` knows
+/// no real-time signals, so this is the bare call.
 fn send_raw(pid: i32, signal: Signal) {
-    match nix::sys::signal::Signal::try_from(i32::from(signal.0)) {
-        // ESRCH: it ended a moment ago, and its exit is on its way to us.
-        Ok(number) => drop(kill(Pid::from_raw(pid), number)),
-        // SAFETY: no memory is involved.
-        Err(_) => drop(unsafe { nix::libc::kill(pid, i32::from(signal.0)) }),
-    }
+    // SAFETY: no memory is involved.
+    unsafe { nix::libc::kill(pid, i32::from(signal.0)) };
 }

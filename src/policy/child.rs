@@ -506,7 +506,8 @@ impl Child {
     }
 
     /// The next moment at which something happens by itself, and what.
-    pub(super) fn deadline(&self, life: &Life) -> Option<(Uptime, Due)> {
+    #[must_use]
+    pub fn deadline(&self, life: &Life) -> Option<(Uptime, Due)> {
         let id = self.id;
         let by_phase = match self.phase {
             Phase::Idle | Phase::Starting { .. } => None,

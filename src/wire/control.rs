@@ -99,6 +99,8 @@ pub enum Reply {
         /// In words.
         text: String,
     },
+    /// Something that a person should know besides.
+    Warning(String),
     /// That was all.
     Done,
     /// It cannot be done; in words.
@@ -122,6 +124,4 @@ pub enum Outcome {
     Failed,
     /// It cannot start: a child that it requires is down.
     Held,
-    /// It took longer than we wait.
-    Late,
 }
