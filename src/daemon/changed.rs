@@ -1,0 +1,32 @@
+//! A bell: tasks wait until something has changed.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+/// Wakes everybody who listens. All on one thread: who looks, finds nothing and then
+/// listens, misses nothing.
+#[derive(Default)]
+pub(super) struct Changed {
+    listeners: RefCell<Vec<Waker>>,
+}
+
+impl Changed {
+    /// Something has changed.
+    pub(super) fn ring(&self) {
+        self.listeners.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends at the next ring.
+    pub(super) async fn listen(&self) {
+        let mut rung = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut rung, true) {
+                return Poll::Ready(());
+            }
+            self.listeners.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}

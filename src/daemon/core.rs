@@ -1,0 +1,313 @@
+//! What the loop works on: policy's decisions, and everything that carries them out.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fs;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use nix::libc;
+use smol::channel::Sender;
+use smol::{LocalExecutor, Task};
+
+use super::changed::Changed;
+use super::history::History;
+use super::outputs::Outputs;
+use super::saving::Saving;
+use super::{Input, ready};
+use crate::alerts::Alerts;
+use crate::config::env_file;
+use crate::model::spec::{AlertSpec, LogSpec, Settings};
+use crate::model::words::{self, Level};
+use crate::model::{BootId, ChildId, ChildSpec, Exit, Notice, Order, RunId, Signal, Stage, StartFault, Uptime};
+use crate::os::file::LockGuard;
+use crate::os::{clock, procfs, reap, signals, spawn};
+use crate::policy::{Action, Answer, Event, Phase, Reach, Supervisor};
+use crate::store;
+
+/// Everything, shared by the tasks of the one thread. Only the loop changes it; the
+/// others look.
+pub(super) type Shared = Rc<RefCell<Core>>;
+
+/// See the module.
+pub(super) struct Core {
+    pub(super) executor: Rc<LocalExecutor<'static>>,
+    pub(super) inbox: Sender<Input>,
+    pub(super) supervisor: Supervisor,
+    pub(super) outputs: Outputs,
+    pub(super) saving: Saving,
+    pub(super) history: History,
+    pub(super) settings: Settings,
+    /// The file that it came from; `None` for a single command.
+    pub(super) config: Option<PathBuf>,
+    pub(super) started: Uptime,
+    pub(super) changed: Rc<Changed>,
+    alerts: Option<Alerts>,
+    /// Tells people; ends when `alerts` is dropped and all has been told.
+    telling: Option<Task<()>>,
+    boot: BootId,
+    locks: Vec<LockGuard>,
+    /// Where sockets are made.
+    runtime: Option<PathBuf>,
+    /// Whether orphans come to us.
+    pub(super) adopts: bool,
+    /// Set when everything is down: whether with success.
+    pub(super) end: Option<bool>,
+    live: Vec<Option<Live>>,
+    events: VecDeque<Event>,
+    actions: VecDeque<Action>,
+    answer: Option<Answer>,
+}
+
+/// A run that has a process, and the tasks that listen to it.
+struct Live {
+    run: RunId,
+    _watch: Task<()>,
+    _ready: Option<Task<()>>,
+}
+
+/// What [`Core`] is made of.
+pub(super) struct Parts {
+    pub(super) executor: Rc<LocalExecutor<'static>>,
+    pub(super) inbox: Sender<Input>,
+    pub(super) supervisor: Supervisor,
+    pub(super) outputs: Outputs,
+    pub(super) saving: Saving,
+    pub(super) settings: Settings,
+    pub(super) config: Option<PathBuf>,
+    pub(super) boot: BootId,
+    pub(super) runtime: Option<PathBuf>,
+    pub(super) adopts: bool,
+}
+
+impl Core {
+    pub(super) fn new(parts: Parts) -> Self {
+        let channels = parts.settings.alerts.clone();
+        let mut core = Self {
+            executor: parts.executor,
+            inbox: parts.inbox,
+            supervisor: parts.supervisor,
+            outputs: parts.outputs,
+            saving: parts.saving,
+            history: History::default(),
+            settings: parts.settings,
+            config: parts.config,
+            started: clock::now(),
+            changed: Rc::default(),
+            alerts: None,
+            telling: None,
+            locks: Vec::new(),
+            boot: parts.boot,
+            runtime: parts.runtime,
+            adopts: parts.adopts,
+            end: None,
+            live: Vec::new(),
+            events: VecDeque::new(),
+            actions: VecDeque::new(),
+            answer: None,
+        };
+        core.use_alerts(channels);
+        core
+    }
+
+    /// Keeps these locks for as long as we live.
+    pub(super) fn hold(&mut self, locks: impl IntoIterator<Item = LockGuard>) {
+        self.locks.extend(locks);
+    }
+
+    /// From now on people are told through these channels.
+    pub(super) fn use_alerts(&mut self, channels: Box<[AlertSpec]>) {
+        let (alerts, work) = Alerts::new(channels);
+        self.alerts = Some(alerts);
+        if let Some(former) = self.telling.replace(self.executor.spawn(work)) {
+            former.detach(); // It ends when it has told what is left.
+        }
+    }
+
+    /// No more is told; the work that is left.
+    pub(super) fn close_alerts(&mut self) -> impl Future<Output = ()> + use<> {
+        self.alerts = None;
+        let telling = self.telling.take();
+        async move {
+            if let Some(telling) = telling {
+                telling.await;
+            }
+        }
+    }
+
+    /// One event, and all that follows from it at once.
+    pub(super) fn turn(&mut self, event: Event, now: Uptime) {
+        self.events.push_back(event);
+        while let Some(event) = self.events.pop_front() {
+            log::debug!(target: "sup", "{}.{:03} {event:?}", now.as_millis() / 1000, now.as_millis() % 1000);
+            self.actions.extend(self.supervisor.handle(event, now));
+            while let Some(action) = self.actions.pop_front() {
+                self.perform(action, now);
+            }
+        }
+        self.changed.ring();
+    }
+
+    /// A person's order, and what policy answers.
+    pub(super) fn order(&mut self, child: ChildId, order: Order, now: Uptime) -> Answer {
+        self.answer = None;
+        self.turn(Event::Order { child, order }, now);
+        self.answer.take().unwrap_or(Answer::Ending)
+    }
+
+    /// A main process has ended. What it left in its own group is one system call to
+    /// find; all of its family is looked for where nobody waits for the successor.
+    pub(super) fn ended(&mut self, run: RunId, exit: Exit, now: Uptime) {
+        let process = self.supervisor.child(run.child).phase().process();
+        let left = process.filter(|process| process.run == run).is_some_and(|process| {
+            let stopping = matches!(self.supervisor.child(run.child).phase(), Phase::Stopping { .. });
+            signals::group_lives(process.pid)
+                || ((stopping || exit == Exit::Code(0)) && self.has_family(run, process.pid))
+        });
+        if let Some(place) = self.live.get_mut(run.child.index())
+            && place.as_ref().is_some_and(|live| live.run == run)
+        {
+            *place = None;
+        }
+        self.turn(Event::Exited { run, exit, left }, now);
+        if self.adopts {
+            reap::orphans();
+        }
+    }
+
+    fn perform(&mut self, action: Action, now: Uptime) {
+        match action {
+            Action::Spawn(run) => {
+                let event = match self.start(run) {
+                    Ok(pid) => Event::Started { run, pid },
+                    Err(fault) => Event::StartFailed { run, fault },
+                };
+                self.events.push_back(event);
+            }
+            Action::Signal { run, signal, to } => self.signal(run, signal, to),
+            Action::Look(run) => {
+                let process = self.supervisor.child(run.child).phase().process();
+                if process.is_none_or(|process| !self.has_family(run, process.pid)) {
+                    self.events.push_back(Event::Cleared { run });
+                }
+            }
+            Action::Tell(notice) => self.tell(&notice),
+            Action::Save if self.saving.keeps() => {
+                let memory = self.supervisor.remember(self.boot, now);
+                self.saving.write(store::encode(&memory));
+            }
+            Action::Save => {}
+            Action::Answer(answer) => self.answer = Some(answer),
+            Action::End { success } => self.end = Some(success),
+            Action::Alarm(alarm) => {
+                log::error!(target: "sup", "[ERROR] this should be impossible, please report it: {alarm:?}");
+            }
+        }
+    }
+
+    fn signal(&self, run: RunId, signal: Signal, to: Reach) {
+        let process = self.supervisor.child(run.child).phase().process();
+        let Some(process) = process.filter(|process| process.run == run) else { return };
+        match to {
+            Reach::Main if reap::is_ours(process.pid) => signals::send(process.pid, signal),
+            Reach::Main => {}
+            Reach::All => signals::send_family(process.pid, &self.mark(run), signal),
+        }
+    }
+
+    fn has_family(&self, run: RunId, pid: u32) -> bool {
+        !procfs::family(pid, &self.mark(run)).is_empty()
+    }
+
+    /// By this we know an orphan again.
+    fn mark(&self, run: RunId) -> String {
+        format!("SUP_CHILD={}", self.supervisor.spec(run.child).name)
+    }
+
+    // ---- starting -----------------------------------------------------------
+
+    /// Makes a process for a run, and the tasks that listen to it.
+    fn start(&mut self, run: RunId) -> Result<u32, StartFault> {
+        let spec = self.supervisor.spec(run.child);
+        let (ear, mouth) = ready::connect(spec, self.runtime.as_deref())?;
+        let mut own_env = vec![("SUP_CHILD", spec.name.to_string()), ("SUP_RUN", run.nth.to_string())];
+        own_env.extend(mouth.socket.map(|path| ("NOTIFY_SOCKET", path)));
+        let extras = spawn::Extras {
+            env: read_env_files(spec)?,
+            own_env,
+            output: Some(self.outputs.open(run.child, spec)?),
+            stdin: spec.log == LogSpec::Inherit && self.runtime.is_none(),
+            ready: mouth.pipe,
+        };
+        let child = spawn::spawn(&spec.launch, extras)?;
+        let pid = child.id();
+        let inbox = self.inbox.clone();
+        let watch = self.executor.spawn(async move {
+            let exit = reap::ended(child).await;
+            let _loop = inbox.send(Input::Ended(run, exit)).await;
+        });
+        let ready = ear.map(|ear| {
+            let inbox = self.inbox.clone();
+            self.executor.spawn(async move {
+                ear.ready().await;
+                let _loop = inbox.send(Input::Event(Event::Ready { run })).await;
+            })
+        });
+        let index = run.child.index();
+        if self.live.len() <= index {
+            self.live.resize_with(index + 1, || None);
+        }
+        self.live[index] = Some(Live { run, _watch: watch, _ready: ready });
+        Ok(pid)
+    }
+
+    // ---- telling ------------------------------------------------------------
+
+    /// Into the log, into history, and to people where it concerns them.
+    fn tell(&mut self, notice: &Notice) {
+        let name = |id| &*self.supervisor.spec(id).name;
+        let telling = words::telling(notice, name);
+        let lines = words::lines(notice, name);
+        let warning = |line: &words::Line| line.level > Level::Info;
+        for line in lines.iter().filter(|line| warning(line) && telling.is_none()) {
+            log::warn!(target: "sup", "{} {}", line.prefix, line.text);
+        }
+        if let Some(telling) = &telling {
+            log::info!(target: "sup", "[NOTIFICATION] {}", telling.message);
+        }
+        for line in lines.iter().filter(|line| !warning(line) || telling.is_some()) {
+            let level = match line.level {
+                Level::Info => log::Level::Info,
+                Level::Warning => log::Level::Warn,
+                Level::Critical => log::Level::Error,
+            };
+            log::log!(target: "sup", level, "{} {}", line.prefix, line.text);
+        }
+        let wall = clock::wall();
+        for line in &lines {
+            self.history.push(wall, &line.text);
+        }
+        if let (Some(telling), Some(alerts)) = (telling, &self.alerts) {
+            alerts.tell(telling);
+        }
+    }
+}
+
+/// The variables of a child's env-files. They are read at each start, so that a new
+/// secret needs no reload.
+fn read_env_files(spec: &ChildSpec) -> Result<Vec<(String, String)>, StartFault> {
+    let mut all = Vec::new();
+    for path in &spec.launch.env_files {
+        let fault = |errno| StartFault { stage: Stage::EnvFile, errno };
+        let text = fs::read_to_string(&**path).map_err(|error| {
+            log::warn!(target: "sup", "[WARNING] {}: {path}: {error}", spec.name);
+            fault(error.raw_os_error().unwrap_or(libc::EINVAL))
+        })?;
+        let variables = env_file::parse(&text).map_err(|(line, problem)| {
+            log::warn!(target: "sup", "[WARNING] {}: {path}:{line}: {problem}", spec.name);
+            fault(libc::EINVAL)
+        })?;
+        all.extend(variables);
+    }
+    Ok(all)
+}
