@@ -48,7 +48,9 @@ pub async fn serve(
         if seat.send(()).await.is_err() {
             return; // Cannot be: we hold the other end.
         }
-        let Some(stream) = accept(&listener).await else { continue };
+        let Some(stream) = accept(&listener).await else {
+            continue;
+        };
         let (asked, seats) = (Rc::clone(&asked), seats.clone());
         let client = async move {
             if let Err(error) = attend(stream, &*asked).await {
@@ -73,7 +75,10 @@ async fn accept(listener: &Async<UnixListener>) -> Option<Async<UnixStream>> {
     }
 }
 
-async fn attend(mut stream: Async<UnixStream>, asked: &impl Fn(Request, Replies)) -> io::Result<()> {
+async fn attend(
+    mut stream: Async<UnixStream>,
+    asked: &impl Fn(Request, Replies),
+) -> io::Result<()> {
     if !socket::is_trusted(stream.get_ref()) {
         let words = "only root and the user that runs sup may do that".to_owned();
         return write(&mut stream, &Reply::Refused(words)).await;

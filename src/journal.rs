@@ -27,7 +27,12 @@ pub fn start(file: Option<&Path>) {
     }
     builder.format(|out, record| {
         let (level, target) = (record.level(), record.target());
-        writeln!(out, "[{} {level:<5} {target}] {}", clock::utc(clock::wall()), record.args())
+        writeln!(
+            out,
+            "[{} {level:<5} {target}] {}",
+            clock::utc(clock::wall()),
+            record.args()
+        )
     });
     builder.init();
 }

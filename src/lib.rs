@@ -49,9 +49,9 @@
 extern crate alloc;
 
 pub mod alerts;
+pub mod cli;
 pub mod config;
 pub mod control;
-pub mod cli;
 pub mod daemon;
 pub mod journal;
 pub mod logs;

@@ -16,11 +16,18 @@ fn main() -> ExitCode {
         }
         Ok(Usage::Single { flags, command }) => single(&flags, command),
         Ok(Usage::Verb { verb, flags, .. }) if verb.name == "run" => run(&flags),
-        Ok(Usage::Verb { verb, flags, operands }) => cli::ask(verb, &flags, operands),
+        Ok(Usage::Verb {
+            verb,
+            flags,
+            operands,
+        }) => cli::ask(verb, &flags, operands),
     };
     let code = result.unwrap_or_else(|failed| {
         if !failed.words.is_empty() {
-            print(std::io::stderr(), &format!("sup: {}\n", failed.words.trim_end()));
+            print(
+                std::io::stderr(),
+                &format!("sup: {}\n", failed.words.trim_end()),
+            );
         }
         failed.code
     });
@@ -31,7 +38,11 @@ fn single(flags: &Flags, command: Vec<std::ffi::CString>) -> Result<Code, Failed
     let spec = cli::single(flags, command).map_err(Failed::input)?;
     journal::start(None);
     let success = daemon::single(spec).map_err(|error| Failed::failure(error.to_string()))?;
-    Ok(if success { Code::Success } else { Code::Failure })
+    Ok(if success {
+        Code::Success
+    } else {
+        Code::Failure
+    })
 }
 
 fn run(flags: &Flags) -> Result<Code, Failed> {
@@ -46,8 +57,15 @@ fn run(flags: &Flags) -> Result<Code, Failed> {
             report(Detached::Up.line());
         }
     });
-    match daemon::run(Start { config: &config, ready }) {
-        Ok(success) => Ok(if success { Code::Success } else { Code::Failure }),
+    match daemon::run(Start {
+        config: &config,
+        ready,
+    }) {
+        Ok(success) => Ok(if success {
+            Code::Success
+        } else {
+            Code::Failure
+        }),
         Err(RunFault::Running(_)) if detached => {
             report(Detached::Running.line());
             Ok(Code::Success)

@@ -80,7 +80,7 @@ const EXITS: [Exit; 10] = [
 ];
 
 fn random_memory(dice: &mut Dice) -> Memory {
-    let at = Uptime::from_millis(dice.roll() >> (1 + dice.below(60)));
+    let at = Uptime::from_millis((dice.roll() >> (1 + dice.below(60))) as i64);
     Memory {
         boot: BootId(std::array::from_fn(|_| dice.roll() as u8)),
         at,
@@ -924,7 +924,7 @@ fn the_lock_is_not_inherited() {
 
 // ---- another clock ----
 
-fn remembering(hold: u64, window: &[u64]) -> Memory {
+fn remembering(hold: i64, window: &[i64]) -> Memory {
     let moment = Uptime::from_millis;
     Memory {
         boot: BootId([1; 16]),
@@ -948,9 +948,10 @@ fn moments_are_put_onto_the_clock_of_now() {
         // The clock went back under the same boot: no moment is later than now.
         (same, 50_000, 110_000, [40_000, 50_000]),
         (other, 1_000_000, 1_060_000, [940_000, 990_000]),
-        (other, 30_000, 90_000, [0, 20_000]),
-        (other, 0, 60_000, [0, 0]),
-        (unknown, 30_000, 90_000, [0, 20_000]),
+        (other, 30_000, 90_000, [-30_000, 20_000]),
+        // What was before this boot is before zero.
+        (other, 0, 60_000, [-60_000, -10_000]),
+        (unknown, 30_000, 90_000, [-30_000, 20_000]),
     ];
     for (boot, now, hold, window) in table {
         let now = Uptime::from_millis(now);
@@ -976,7 +977,7 @@ fn no_clock_puts_a_wait_further_away_or_a_past_moment_ahead() {
     for seed in seeds(1_000) {
         let mut dice = Dice(seed);
         let memory = random_memory(&mut dice);
-        let now = Uptime::from_millis(dice.number() >> 1);
+        let now = Uptime::from_millis((dice.number() >> 1) as i64);
         let boot = if dice.one_in(2) {
             memory.boot
         } else {

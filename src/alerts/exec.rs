@@ -16,7 +16,10 @@ use crate::os::spawn::{Extras, spawn};
 /// Runs the program and waits for it, at most [`NOTIFY_TIMEOUT`]; then its whole
 /// session is killed. What goes wrong is logged.
 pub(super) async fn tell(exec: &[CString], telling: &Telling) {
-    let program = exec.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+    let program = exec
+        .first()
+        .map(|word| word.to_string_lossy())
+        .unwrap_or_default();
     let child = match spawn(&launch(exec, telling), Extras::default()) {
         Ok(child) => child,
         Err(fault) => {
@@ -32,19 +35,28 @@ pub(super) async fn tell(exec: &[CString], telling: &Telling) {
         future::pending().await
     };
     match future::or(reap::ended(child), late).await {
-        Exit::Code(0) | Exit::Signal { signal: Signal::KILL, .. } => {}
+        Exit::Code(0)
+        | Exit::Signal {
+            signal: Signal::KILL,
+            ..
+        } => {}
         exit => log::warn!(target: "sup", "[WARNING] notification by {program}: {exit}"),
     }
 }
 
 fn launch(exec: &[CString], telling: &Telling) -> Launch {
     let message = CString::new(telling.message.replace('\0', "")).unwrap_or_default();
-    let facts = telling.facts.iter().map(|(name, value)| (*name, value.as_str()));
+    let facts = telling
+        .facts
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()));
     let facts = facts.chain([("MESSAGE", telling.message.as_str())]);
     Launch {
         command: exec.iter().cloned().chain([message]).collect(),
         env_base: EnvBase::Inherit,
-        env: facts.map(|(name, value)| (format!("SUP_{name}").into(), value.into())).collect(),
+        env: facts
+            .map(|(name, value)| (format!("SUP_{name}").into(), value.into()))
+            .collect(),
         ..Launch::default()
     }
 }

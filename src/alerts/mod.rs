@@ -21,7 +21,10 @@ impl Alerts {
     #[must_use]
     pub fn new(channels: Box<[AlertSpec]>) -> (Self, impl Future<Output = ()>) {
         let (queue, waiting) = bounded(NOTIFY_QUEUE_MAX);
-        let alerts = Self { queue, oldest: waiting.clone() };
+        let alerts = Self {
+            queue,
+            oldest: waiting.clone(),
+        };
         (alerts, deliver(channels, waiting))
     }
 

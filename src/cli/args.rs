@@ -46,7 +46,11 @@ impl Flags {
     /// The value it was last given with.
     #[must_use]
     pub fn get(&self, long: &str) -> Option<&OsString> {
-        self.0.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value)
+        self.0
+            .iter()
+            .rev()
+            .find(|(name, _)| *name == long)
+            .map(|(_, value)| value)
     }
 }
 
@@ -58,7 +62,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Usage, String> 
     let args: Vec<OsString> = args.into_iter().collect();
     // Everything behind the first `--` belongs to the command.
     let dashes = args.iter().position(|arg| arg == "--");
-    let has_verb = args.first().is_some_and(|arg| !arg.to_string_lossy().starts_with('-'));
+    let has_verb = args
+        .first()
+        .is_some_and(|arg| !arg.to_string_lossy().starts_with('-'));
     match dashes {
         Some(place) if !has_verb => single(&args[..place], &args[place + 1..]),
         _ if has_verb => by_verb(args),
@@ -67,27 +73,44 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Usage, String> 
 }
 
 fn single(before: &[OsString], command: &[OsString]) -> Result<Usage, String> {
-    let (flags, operands) = flags(Parser::from_args(before), &[FLAGS_OF_SINGLE, FLAGS_OF_NONE], "sup --")?;
+    let (flags, operands) = flags(
+        Parser::from_args(before),
+        &[FLAGS_OF_SINGLE, FLAGS_OF_NONE],
+        "sup --",
+    )?;
     if let Some(said) = said(&flags) {
         return Ok(said);
     }
     if let Some(operand) = operands.first() {
-        return Err(format!("\"{operand}\" stands before the --; the command goes behind it"));
+        return Err(format!(
+            "\"{operand}\" stands before the --; the command goes behind it"
+        ));
     }
     if command.is_empty() {
         return Err("no command behind the --; try: sup -- COMMAND [ARG…]".to_owned());
     }
-    let words = command.iter().map(|word| CString::new(word.clone().into_vec()));
-    let command = words.collect::<Result<_, _>>().map_err(|_| "a word of the command holds a NUL".to_owned())?;
+    let words = command
+        .iter()
+        .map(|word| CString::new(word.clone().into_vec()));
+    let command = words
+        .collect::<Result<_, _>>()
+        .map_err(|_| "a word of the command holds a NUL".to_owned())?;
     Ok(Usage::Single { flags, command })
 }
 
 fn no_verb(args: &[OsString]) -> Result<Usage, String> {
-    let (flags, _) = flags(Parser::from_args(args), &[FLAGS_OF_NONE, FLAGS_OF_SINGLE], "sup")?;
+    let (flags, _) = flags(
+        Parser::from_args(args),
+        &[FLAGS_OF_NONE, FLAGS_OF_SINGLE],
+        "sup",
+    )?;
     match said(&flags) {
         Some(said) => Ok(said),
         None if args.is_empty() => Err(format!("what shall I do?\n\n{}", help())),
-        None => Err("no command; it goes behind a --, as in: sup --max-restarts 3 -- COMMAND [ARG…]".to_owned()),
+        None => Err(
+            "no command; it goes behind a --, as in: sup --max-restarts 3 -- COMMAND [ARG…]"
+                .to_owned(),
+        ),
     }
 }
 
@@ -110,7 +133,11 @@ fn by_verb(mut args: Vec<OsString>) -> Result<Usage, String> {
         };
     }
     let verb = find(&name)?;
-    let (flags, operands) = flags(Parser::from_args(args), &[verb.flags, COMMON], &format!("sup {name}"))?;
+    let (flags, operands) = flags(
+        Parser::from_args(args),
+        &[verb.flags, COMMON],
+        &format!("sup {name}"),
+    )?;
     if flags.has("help") {
         return Ok(Usage::Say(help_of(verb)));
     }
@@ -120,9 +147,16 @@ fn by_verb(mut args: Vec<OsString>) -> Result<Usage, String> {
     }
     if operands.len() > most {
         let extra = &operands[most];
-        return Err(format!("\"{extra}\" is one word too many; usage: sup {name} {}", verb.operands));
+        return Err(format!(
+            "\"{extra}\" is one word too many; usage: sup {name} {}",
+            verb.operands
+        ));
     }
-    Ok(Usage::Verb { verb, flags, operands })
+    Ok(Usage::Verb {
+        verb,
+        flags,
+        operands,
+    })
 }
 
 fn find(name: &str) -> Result<&'static Verb, String> {
@@ -134,7 +168,11 @@ fn find(name: &str) -> Result<&'static Verb, String> {
 }
 
 /// All flags and operands, in any order.
-fn flags(mut parser: Parser, tables: &[&'static [Flag]], of: &str) -> Result<(Flags, Vec<String>), String> {
+fn flags(
+    mut parser: Parser,
+    tables: &[&'static [Flag]],
+    of: &str,
+) -> Result<(Flags, Vec<String>), String> {
     let all = || tables.iter().flat_map(|table| table.iter());
     let (mut flags, mut operands) = (Flags::default(), Vec::new());
     while let Some(arg) = parser.next().map_err(|error| format!("{of}: {error}"))? {
@@ -143,7 +181,8 @@ fn flags(mut parser: Parser, tables: &[&'static [Flag]], of: &str) -> Result<(Fl
             Arg::Short(short) => all().find(|flag| flag.short == Some(*short)),
             Arg::Value(value) => {
                 let value = value.clone().into_string();
-                operands.push(value.map_err(|bad| format!("{of}: {} is not UTF-8", bad.display()))?);
+                operands
+                    .push(value.map_err(|bad| format!("{of}: {} is not UTF-8", bad.display()))?);
                 continue;
             }
         };
@@ -151,7 +190,9 @@ fn flags(mut parser: Parser, tables: &[&'static [Flag]], of: &str) -> Result<(Fl
             return Err(unknown_flag(of, &arg, all()));
         };
         let value = match flag.value {
-            Some(name) => parser.value().map_err(|_| format!("{of}: --{} needs {name}: {}", flag.long, flag.about))?,
+            Some(name) => parser
+                .value()
+                .map_err(|_| format!("{of}: --{} needs {name}: {}", flag.long, flag.about))?,
             None => OsString::new(),
         };
         flags.0.push((flag.long, value));
@@ -159,13 +200,20 @@ fn flags(mut parser: Parser, tables: &[&'static [Flag]], of: &str) -> Result<(Fl
     Ok((flags, operands))
 }
 
-fn unknown_flag(of: &str, arg: &Arg<'_>, all: impl Iterator<Item = &'static Flag> + Clone) -> String {
+fn unknown_flag(
+    of: &str,
+    arg: &Arg<'_>,
+    all: impl Iterator<Item = &'static Flag> + Clone,
+) -> String {
     let written = match arg {
         Arg::Long(long) => format!("--{long}"),
         Arg::Short(short) => format!("-{short}"),
         Arg::Value(value) => value.display().to_string(),
     };
-    let meant = config::nearest(written.trim_start_matches('-'), all.clone().map(|flag| flag.long));
+    let meant = config::nearest(
+        written.trim_start_matches('-'),
+        all.clone().map(|flag| flag.long),
+    );
     let hint = match meant {
         Some(meant) => format!("did you mean --{meant}?"),
         None => format!("allowed: {}", all.map(usage).collect::<Vec<_>>().join(", ")),
@@ -181,11 +229,22 @@ pub fn help() -> String {
          time, gives up when it is hopeless, and remembers all that over reboots.\n\n\
          One command, in the foreground:\n  sup [FLAG…] -- COMMAND [ARG…]\n",
     );
-    table(&mut text, FLAGS_OF_SINGLE.iter().map(|flag| (usage(flag), flag.about)));
+    table(
+        &mut text,
+        FLAGS_OF_SINGLE.iter().map(|flag| (usage(flag), flag.about)),
+    );
     text.push_str("\nA configuration of many:\n");
-    table(&mut text, VERBS.iter().map(|verb| (format!("{} {}", verb.name, verb.operands), verb.about)));
+    table(
+        &mut text,
+        VERBS
+            .iter()
+            .map(|verb| (format!("{} {}", verb.name, verb.operands), verb.about)),
+    );
     text.push_str("\n  sup VERB --help tells more.\n\nEverywhere:\n");
-    table(&mut text, FLAGS_OF_NONE.iter().map(|flag| (usage(flag), flag.about)));
+    table(
+        &mut text,
+        FLAGS_OF_NONE.iter().map(|flag| (usage(flag), flag.about)),
+    );
     text.push_str(
         "\nExamples:\n  sup -- /share/apps/collector --feed deribit\n  \
          sup run --config sup.toml\n  sup status\n  sup stop media --for 2h\n\n\
@@ -196,8 +255,17 @@ pub fn help() -> String {
 }
 
 fn help_of(verb: &Verb) -> String {
-    let mut text = format!("sup {} [FLAG…] {}\n\n{}.\n{}\n\nFlags:\n", verb.name, verb.operands, verb.about, verb.more);
-    table(&mut text, verb.flags.iter().chain(COMMON).map(|flag| (usage(flag), flag.about)));
+    let mut text = format!(
+        "sup {} [FLAG…] {}\n\n{}.\n{}\n\nFlags:\n",
+        verb.name, verb.operands, verb.about, verb.more
+    );
+    table(
+        &mut text,
+        verb.flags
+            .iter()
+            .chain(COMMON)
+            .map(|flag| (usage(flag), flag.about)),
+    );
     text
 }
 

@@ -54,35 +54,66 @@ fn request(verb: &Verb, flags: &Flags, operands: Vec<String>) -> Result<Request,
             let mut operands = operands;
             let name = operands.remove(0);
             let signal = Signal::parse(&name);
-            let error = || Failed::input(format!("\"{name}\" is no signal; try HUP, TERM, USR1 or a number from 1 to 64"));
+            let error = || {
+                Failed::input(format!(
+                    "\"{name}\" is no signal; try HUP, TERM, USR1 or a number from 1 to 64"
+                ))
+            };
             order(Order::Signal(signal.ok_or_else(error)?), operands, flags)
         }
-        "reload" => Request::Reload { dry_run: flags.has("dry-run") },
+        "reload" => Request::Reload {
+            dry_run: flags.has("dry-run"),
+        },
         "logs" => {
             let child = operands.into_iter().next().unwrap_or_default();
-            Request::Logs { child, lines: lines(flags)?, follow }
+            Request::Logs {
+                child,
+                lines: lines(flags)?,
+                follow,
+            }
         }
-        "events" => Request::Events { count: lines(flags)?, follow },
+        "events" => Request::Events {
+            count: lines(flags)?,
+            follow,
+        },
         _ => Request::Shutdown,
     })
 }
 
 fn order(order: Order, operands: Vec<String>, flags: &Flags) -> Request {
-    let children = if operands == ["all"] { Vec::new() } else { operands };
-    Request::Order { children, order, wait: !flags.has("no-wait") }
+    let children = if operands == ["all"] {
+        Vec::new()
+    } else {
+        operands
+    };
+    Request::Order {
+        children,
+        order,
+        wait: !flags.has("no-wait"),
+    }
 }
 
 fn term(flags: &Flags) -> Result<Option<Duration>, Failed> {
-    let Some(value) = flags.get("for") else { return Ok(None) };
+    let Some(value) = flags.get("for") else {
+        return Ok(None);
+    };
     let text = value.to_string_lossy();
     let term = config::duration(&text);
-    term.map(Some).map_err(|problem| Failed::input(format!("--for: \"{text}\" {problem}")))
+    term.map(Some)
+        .map_err(|problem| Failed::input(format!("--for: \"{text}\" {problem}")))
 }
 
 fn lines(flags: &Flags) -> Result<u32, Failed> {
-    let Some(value) = flags.get("lines") else { return Ok(SHOWN) };
+    let Some(value) = flags.get("lines") else {
+        return Ok(SHOWN);
+    };
     let number = value.to_str().and_then(|text| text.parse().ok());
-    number.ok_or_else(|| Failed::input(format!("--lines: \"{}\" is not a whole number", value.display())))
+    number.ok_or_else(|| {
+        Failed::input(format!(
+            "--lines: \"{}\" is not a whole number",
+            value.display()
+        ))
+    })
 }
 
 // ---- where things are ---------------------------------------------------------
@@ -101,15 +132,23 @@ pub fn config_path(flags: &Flags) -> Result<PathBuf, Failed> {
     let named = std::env::var_os("SUP_CONFIG").and(candidates.first());
     let found = named.or_else(|| candidates.iter().find(|path| path.exists()));
     found.cloned().ok_or_else(|| {
-        let places: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
-        Failed::input(format!("no configuration: name one with --config FILE, or make one of {}", places.join(", ")))
+        let places: Vec<String> = candidates
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        Failed::input(format!(
+            "no configuration: name one with --config FILE, or make one of {}",
+            places.join(", ")
+        ))
     })
 }
 
 /// Where the socket is. A configuration that has become wrong, or has gone, must not
 /// keep a person from the sup that runs.
 fn runtime(flags: &Flags) -> PathBuf {
-    let config = config_path(flags).ok().and_then(|path| std::path::absolute(path).ok());
+    let config = config_path(flags)
+        .ok()
+        .and_then(|path| std::path::absolute(path).ok());
     let settings = config.and_then(|path| config::runtime_of(&path));
     settings.unwrap_or_else(place::default_runtime)
 }
@@ -210,7 +249,10 @@ fn outcome_words(outcome: Outcome) -> (&'static str, bool) {
         Outcome::NotRunning => ("not running", false),
         Outcome::Ending => ("sup is ending, or the child is being removed", false),
         Outcome::Failed => ("failed; see: sup why", false),
-        Outcome::Held => ("held: a child that it requires is down; see: sup why", false),
+        Outcome::Held => (
+            "held: a child that it requires is down; see: sup why",
+            false,
+        ),
     }
 }
 
@@ -225,7 +267,9 @@ fn output(missed: u64, bytes: &[u8]) -> bool {
 /// Prints; whether anybody reads.
 pub(super) fn say(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .is_ok()
 }
 
 /// Prints to standard error.
@@ -235,5 +279,10 @@ pub(super) fn complain(text: &str) {
 
 /// Asks for the whole status, for those who show it themselves.
 pub(super) fn whole_status(runtime: &Path) -> Result<(SupReport, Vec<ChildReport>), Failed> {
-    gather(&mut Client::ask(runtime, &Request::Status { children: Vec::new() })?)
+    gather(&mut Client::ask(
+        runtime,
+        &Request::Status {
+            children: Vec::new(),
+        },
+    )?)
 }

@@ -30,7 +30,8 @@ impl Client {
     }
 
     fn send(&mut self, request: &Request) -> io::Result<()> {
-        self.stream.write_all(&frame::pack(&Hello { version: VERSION }))?;
+        self.stream
+            .write_all(&frame::pack(&Hello { version: VERSION }))?;
         self.stream.write_all(&frame::pack(request))
     }
 
@@ -56,8 +57,14 @@ fn no_client(error: &io::Error, path: &Path) -> Failed {
         },
         io::ErrorKind::PermissionDenied => Failed {
             code: Code::Failure,
-            words: format!("{}: only root and the user that runs sup may do that", place.display()),
+            words: format!(
+                "{}: only root and the user that runs sup may do that",
+                place.display()
+            ),
         },
-        _ => Failed { code: Code::Failure, words: format!("{}: {error}", place.display()) },
+        _ => Failed {
+            code: Code::Failure,
+            words: format!("{}: {error}", place.display()),
+        },
     }
 }

@@ -46,17 +46,35 @@ pub fn is_detached() -> bool {
 pub fn detach(config: &Path, flags: &Flags) -> Result<Code, Failed> {
     let config = std::path::absolute(config).map_err(|error| Failed::failure(error.to_string()))?;
     let loaded = config::load(&config).map_err(|mistakes| Failed::input(mistakes.to_string()))?;
-    let runtime = loaded.spec.settings.runtime.as_deref().map_or_else(place::default_runtime, PathBuf::from);
+    let runtime = loaded
+        .spec
+        .settings
+        .runtime
+        .as_deref()
+        .map_or_else(place::default_runtime, PathBuf::from);
     place::private_dir(&runtime).map_err(|error| Failed::failure(error.to_string()))?;
-    let log = flags.get("log-file").map_or_else(|| runtime.join("sup.log"), PathBuf::from);
+    let log = flags
+        .get("log-file")
+        .map_or_else(|| runtime.join("sup.log"), PathBuf::from);
     let log = std::path::absolute(log).map_err(|error| Failed::failure(error.to_string()))?;
     let mut command = Command::new("/proc/self/exe");
-    command.arg0("sup").arg("run").arg("--config").arg(&config).arg("--log-file").arg(&log);
+    command
+        .arg0("sup")
+        .arg("run")
+        .arg("--config")
+        .arg(&config)
+        .arg("--log-file")
+        .arg(&log);
     command.env(MARK, "1").current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     // SAFETY: one system call, which neither allocates nor locks.
     unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
-    let mut child = command.spawn().map_err(|error| Failed::failure(format!("starting sup: {error}")))?;
+    let mut child = command
+        .spawn()
+        .map_err(|error| Failed::failure(format!("starting sup: {error}")))?;
     let Some(mut said) = child.stdout.take().map(BufReader::new) else {
         return Err(Failed::failure("starting sup: it has no output"));
     };
@@ -70,7 +88,11 @@ pub fn detach(config: &Path, flags: &Flags) -> Result<Code, Failed> {
         }
         _ => {
             let _end = said.read_to_string(&mut line);
-            let words = if line.is_empty() { format!("sup did not come up; see {}", log.display()) } else { line };
+            let words = if line.is_empty() {
+                format!("sup did not come up; see {}", log.display())
+            } else {
+                line
+            };
             Err(Failed::failure(words.trim_end()))
         }
     }

@@ -109,7 +109,10 @@ fn child(report: &ChildReport) -> Child<'_> {
 fn ended(ended: &EndedReport) -> Ended {
     let (code, signal, core_dumped) = match ended.exit {
         Exit::Code(code) => (Some(code), None, false),
-        Exit::Signal { signal: Signal(number), core } => (None, Some(number), core),
+        Exit::Signal {
+            signal: Signal(number),
+            core,
+        } => (None, Some(number), core),
         Exit::Vanished
         | Exit::StartFault(_)
         | Exit::Timeout(_)

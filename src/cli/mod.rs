@@ -44,12 +44,18 @@ impl Failed {
     /// What was typed, or configured, has mistakes.
     #[must_use]
     pub fn input(words: impl Into<String>) -> Self {
-        Self { code: Code::Input, words: words.into() }
+        Self {
+            code: Code::Input,
+            words: words.into(),
+        }
     }
 
     /// It did not work.
     #[must_use]
     pub fn failure(words: impl Into<String>) -> Self {
-        Self { code: Code::Failure, words: words.into() }
+        Self {
+            code: Code::Failure,
+            words: words.into(),
+        }
     }
 }

@@ -9,8 +9,19 @@ use crate::model::words::{Brief, Spelled};
 
 /// The table of `status`.
 pub(super) fn status(sup: &SupReport, children: &[ChildReport], colours: bool) -> String {
-    let width = children.iter().map(|child| child.name.chars().count()).max().unwrap_or(0).max(5);
-    let mut text = format!("sup {}, pid {}, up {}, {}\n\n", sup.version, sup.pid, Brief(sup.up), sup.config);
+    let width = children
+        .iter()
+        .map(|child| child.name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(5);
+    let mut text = format!(
+        "sup {}, pid {}, up {}, {}\n\n",
+        sup.version,
+        sup.pid,
+        Brief(sup.up),
+        sup.config
+    );
     let _string = writeln!(
         text,
         "{:width$}  {:9} {:>8} {:>8} {:>9} {:>8}  {}",
@@ -19,8 +30,12 @@ pub(super) fn status(sup: &SupReport, children: &[ChildReport], colours: bool) -
     for child in children {
         // The colour goes around the padded word, or the columns would not stand.
         let state = paint(&format!("{:9}", child.state.name()), colour(child), colours);
-        let pid = child.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        let up = child.up.map_or_else(|| "-".to_owned(), |up| Brief(up).to_string());
+        let pid = child
+            .pid
+            .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+        let up = child
+            .up
+            .map_or_else(|| "-".to_owned(), |up| Brief(up).to_string());
         let _string = writeln!(
             text,
             "{:width$}  {state} {pid:>8} {up:>8} {:>9} {:>8}  {}",
@@ -74,9 +89,15 @@ fn note(child: &ChildReport) -> String {
     }
     match child.hold {
         HoldReport::Down => notes.push("stopped by hand".to_owned()),
-        HoldReport::DownFor(term) => notes.push(format!("stopped by hand, comes back in {}", Brief(term))),
+        HoldReport::DownFor(term) => {
+            notes.push(format!("stopped by hand, comes back in {}", Brief(term)))
+        }
         HoldReport::None | HoldReport::Up => {
-            notes.extend(child.next.map(|next| format!("{} {}", next_word(child.state), Brief(next))));
+            notes.extend(
+                child
+                    .next
+                    .map(|next| format!("{} {}", next_word(child.state), Brief(next))),
+            );
         }
     }
     notes.join("; ")
@@ -102,7 +123,10 @@ fn next_word(state: State) -> &'static str {
 /// The story of `why`.
 pub(super) fn why(child: &ChildReport, colours: bool) -> String {
     let name = &child.name;
-    let mut text = format!("{name} is {}", paint(child.state.name(), colour(child), colours));
+    let mut text = format!(
+        "{name} is {}",
+        paint(child.state.name(), colour(child), colours)
+    );
     if let (Some(up), Some(pid)) = (child.up, child.pid) {
         let _string = write!(text, " for {} (run {}, pid {pid})", Brief(up), child.run);
     }
@@ -145,23 +169,47 @@ fn because(child: &ChildReport) -> String {
     let next = child.next.unwrap_or(Duration::ZERO);
     match child.state {
         State::Stopped => match child.hold {
-            HoldReport::Down => format!("A person stopped it; it stays down until: sup start {name}\n"),
-            HoldReport::DownFor(term) => format!("A person stopped it; it comes back in {}.\n", Brief(term)),
-            HoldReport::None | HoldReport::Up => format!("It does not start by itself (autostart = false); sup start {name}\n"),
+            HoldReport::Down => {
+                format!("A person stopped it; it stays down until: sup start {name}\n")
+            }
+            HoldReport::DownFor(term) => {
+                format!("A person stopped it; it comes back in {}.\n", Brief(term))
+            }
+            HoldReport::None | HoldReport::Up => {
+                format!("It does not start by itself (autostart = false); sup start {name}\n")
+            }
         },
         State::Queued => format!("It waits for {other} to be ready.\n"),
-        State::Held => format!("It requires {other}, which is down and does not come back by itself.\n"),
-        State::Backoff => format!("It failed and waits for its next start, in {}.\n", Brief(next)),
-        State::GaveUp => format!("It failed too often in too short a time. Try again with: sup start {name}\n"),
-        State::Parked => format!("It failed too often; one more try in {}, or now with: sup start {name}\n", Brief(next)),
-        State::Finished => "It ended with success, and its policy asks for no restart.\n".to_owned(),
-        State::Failed => format!("It ended without success, and its policy asks for no restart. sup start {name}\n"),
+        State::Held => {
+            format!("It requires {other}, which is down and does not come back by itself.\n")
+        }
+        State::Backoff => format!(
+            "It failed and waits for its next start, in {}.\n",
+            Brief(next)
+        ),
+        State::GaveUp => {
+            format!("It failed too often in too short a time. Try again with: sup start {name}\n")
+        }
+        State::Parked => format!(
+            "It failed too often; one more try in {}, or now with: sup start {name}\n",
+            Brief(next)
+        ),
+        State::Finished => {
+            "It ended with success, and its policy asks for no restart.\n".to_owned()
+        }
+        State::Failed => format!(
+            "It ended without success, and its policy asks for no restart. sup start {name}\n"
+        ),
         State::Readying => "It has not yet said that it is ready.\n".to_owned(),
         State::Stopping => "It has been asked to end.\n".to_owned(),
-        State::Clearing => "It has ended; processes that it left behind are being ended.\n".to_owned(),
+        State::Clearing => {
+            "It has ended; processes that it left behind are being ended.\n".to_owned()
+        }
         State::Starting => "Its process is being made.\n".to_owned(),
         State::Up if child.trial => "This is the one try after it had been given up.\n".to_owned(),
-        State::Up if child.streak > 0 => "It has failed lately and has not settled yet.\n".to_owned(),
+        State::Up if child.streak > 0 => {
+            "It has failed lately and has not settled yet.\n".to_owned()
+        }
         State::Up => String::new(),
     }
 }

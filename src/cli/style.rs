@@ -26,5 +26,9 @@ pub(super) fn paint(text: &str, colour: Colour, wanted: bool) -> String {
         Colour::Red => 31,
         Colour::Grey => 90,
     };
-    if wanted { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    if wanted {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }

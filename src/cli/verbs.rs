@@ -34,15 +34,30 @@ pub struct Verb {
 
 const MANY: usize = usize::MAX;
 
-const JSON: Flag = Flag { long: "json", short: None, value: None, about: "print JSON, one object" };
+const JSON: Flag = Flag {
+    long: "json",
+    short: None,
+    value: None,
+    about: "print JSON, one object",
+};
 const NO_WAIT: Flag = Flag {
     long: "no-wait",
     short: None,
     value: None,
     about: "return when the order is on disk, not when it has been carried out",
 };
-const LINES: Flag = Flag { long: "lines", short: Some('n'), value: Some("N"), about: "how many to show (default 20)" };
-const FOLLOW: Flag = Flag { long: "follow", short: Some('f'), value: None, about: "go on with what comes" };
+const LINES: Flag = Flag {
+    long: "lines",
+    short: Some('n'),
+    value: Some("N"),
+    about: "how many to show (default 20)",
+};
+const FOLLOW: Flag = Flag {
+    long: "follow",
+    short: Some('f'),
+    value: None,
+    about: "go on with what comes",
+};
 
 /// Flags of every verb.
 pub(super) const COMMON: &[Flag] = &[
@@ -52,7 +67,12 @@ pub(super) const COMMON: &[Flag] = &[
         value: Some("FILE"),
         about: "the configuration (default: $SUP_CONFIG, /etc/sup.toml, sup.toml beside the binary)",
     },
-    Flag { long: "help", short: Some('h'), value: None, about: "what this verb does" },
+    Flag {
+        long: "help",
+        short: Some('h'),
+        value: None,
+        about: "what this verb does",
+    },
 ];
 
 /// Flags of `sup -- COMMAND`.
@@ -91,8 +111,18 @@ pub const FLAGS_OF_SINGLE: &[Flag] = &[
 
 /// Flags without a verb.
 pub(super) const FLAGS_OF_NONE: &[Flag] = &[
-    Flag { long: "help", short: Some('h'), value: None, about: "this text" },
-    Flag { long: "version", short: Some('V'), value: None, about: "the version" },
+    Flag {
+        long: "help",
+        short: Some('h'),
+        value: None,
+        about: "this text",
+    },
+    Flag {
+        long: "version",
+        short: Some('V'),
+        value: None,
+        about: "the version",
+    },
 ];
 
 /// Every verb.
@@ -199,7 +229,12 @@ pub const VERBS: &[Verb] = &[
         count: (0, 0),
         about: "read the configuration again; touch only what changed",
         more: "With mistakes in it nothing changes, and they are shown.",
-        flags: &[Flag { long: "dry-run", short: None, value: None, about: "only say what would happen" }],
+        flags: &[Flag {
+            long: "dry-run",
+            short: None,
+            value: None,
+            about: "only say what would happen",
+        }],
     },
     Verb {
         name: "logs",
@@ -241,9 +276,21 @@ pub const VERBS: &[Verb] = &[
 pub fn markdown() -> String {
     let mut text = String::from("| Command | Does |\n|---|---|\n");
     for verb in VERBS {
-        let flags: String = verb.flags.iter().map(|flag| format!(" [{}]", usage(flag))).collect();
-        let operands = if verb.operands.is_empty() { String::new() } else { format!(" {}", verb.operands) };
-        let _string = writeln!(text, "| `sup {}{flags}{operands}` | {} |", verb.name, verb.about);
+        let flags: String = verb
+            .flags
+            .iter()
+            .map(|flag| format!(" [{}]", usage(flag)))
+            .collect();
+        let operands = if verb.operands.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", verb.operands)
+        };
+        let _string = writeln!(
+            text,
+            "| `sup {}{flags}{operands}` | {} |",
+            verb.name, verb.about
+        );
     }
     text
 }
@@ -251,7 +298,13 @@ pub fn markdown() -> String {
 /// A flag as help shows it.
 #[must_use]
 pub(super) fn usage(flag: &Flag) -> String {
-    let short = flag.short.map(|short| format!("-{short}, ")).unwrap_or_default();
-    let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
+    let short = flag
+        .short
+        .map(|short| format!("-{short}, "))
+        .unwrap_or_default();
+    let value = flag
+        .value
+        .map(|value| format!(" {value}"))
+        .unwrap_or_default();
     format!("{short}--{}{value}", flag.long)
 }

@@ -13,10 +13,19 @@ pub fn runtime_of(path: &Path) -> Option<PathBuf> {
     if let Ok(loaded) = super::load(path) {
         return loaded.spec.settings.runtime.as_deref().map(PathBuf::from);
     }
-    let size = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.len();
-    let text = (size <= CONFIG_SIZE_MAX).then(|| std::fs::read_to_string(path).ok()).flatten()?;
+    let size = std::fs::metadata(path)
+        .ok()
+        .filter(std::fs::Metadata::is_file)?
+        .len();
+    let text = (size <= CONFIG_SIZE_MAX)
+        .then(|| std::fs::read_to_string(path).ok())
+        .flatten()?;
     // Only the top of the file: what stands behind the first table is not ours to read.
-    let top: String = text.lines().take_while(|line| !line.starts_with('[')).flat_map(|line| [line, "\n"]).collect();
+    let top: String = text
+        .lines()
+        .take_while(|line| !line.starts_with('['))
+        .flat_map(|line| [line, "\n"])
+        .collect();
     let (table, _mistakes) = DeTable::parse_recoverable(&top);
     let named = table.get_ref().get("runtime")?.get_ref().as_str()?;
     let folder = path.parent().unwrap_or(Path::new("/"));

@@ -25,7 +25,11 @@ pub(super) fn answer(core: &Shared, request: Request, replies: Replies, now: Upt
             Ok(ids) => detach(core, status(Rc::clone(core), ids, replies)),
             Err(words) => refuse(core, replies, words),
         },
-        Request::Order { children, order, wait } => {
+        Request::Order {
+            children,
+            order,
+            wait,
+        } => {
             let ids = names_to_ids(&core.borrow(), &children);
             match ids {
                 Ok(ids) => obey(core, &ids, order, wait, replies, now),
@@ -39,7 +43,11 @@ pub(super) fn answer(core: &Shared, request: Request, replies: Replies, now: Upt
                 Err(words) => refuse(core, replies, words),
             }
         }
-        Request::Logs { child, lines, follow } => {
+        Request::Logs {
+            child,
+            lines,
+            follow,
+        } => {
             let id = core.borrow().supervisor.find(&child);
             match id {
                 Some(id) => detach(core, logs(Rc::clone(core), id, lines, follow, replies)),
@@ -89,16 +97,30 @@ fn names_to_ids(core: &Core, names: &[String]) -> Result<Vec<ChildId>, String> {
     if names.is_empty() {
         return Ok(core.supervisor.children().map(|(id, _, _)| id).collect());
     }
-    names.iter().map(|name| core.supervisor.find(name).ok_or_else(|| unknown(core, name))).collect()
+    names
+        .iter()
+        .map(|name| {
+            core.supervisor
+                .find(name)
+                .ok_or_else(|| unknown(core, name))
+        })
+        .collect()
 }
 
 fn unknown(core: &Core, name: &str) -> String {
-    let known: Vec<&str> = core.supervisor.children().map(|(_, spec, _)| &*spec.name).collect();
+    let known: Vec<&str> = core
+        .supervisor
+        .children()
+        .map(|(_, spec, _)| &*spec.name)
+        .collect();
     let meant = config::nearest(name, known.iter().copied());
     match meant {
         Some(meant) => format!("there is no child \"{name}\"; did you mean \"{meant}\"?"),
         None if known.len() > 20 => format!("there is no child \"{name}\" among {}", known.len()),
-        None => format!("there is no child \"{name}\"; there are: {}", known.join(", ")),
+        None => format!(
+            "there is no child \"{name}\"; there are: {}",
+            known.join(", ")
+        ),
     }
 }
 
@@ -111,7 +133,11 @@ async fn status(core: Shared, ids: Vec<ChildId>, replies: Replies) {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             up: clock::now() - core.started,
-            config: core.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+            config: core
+                .config
+                .as_ref()
+                .map(|path| path.display().to_string())
+                .unwrap_or_default(),
             memory_fault: core.saving.fault.clone(),
         }
     };
@@ -126,7 +152,8 @@ async fn status(core: Shared, ids: Vec<ChildId>, replies: Replies) {
 
 async fn logs(core: Shared, id: ChildId, lines: u32, follow: bool, replies: Replies) {
     let Some(tap) = core.borrow().outputs.tap(id) else {
-        let words = "nothing is kept of it: it has not been started, or its log is not \"ring\" or a file";
+        let words =
+            "nothing is kept of it: it has not been started, or its log is not \"ring\" or a file";
         return send_all(replies, vec![Reply::Refused(words.to_owned())]).await;
     };
     drop(core);
@@ -139,7 +166,10 @@ async fn logs(core: Shared, id: ChildId, lines: u32, follow: bool, replies: Repl
     let mut missed = 0;
     loop {
         for piece in bytes.chunks(PIECE) {
-            let reply = Reply::Output { missed: std::mem::take(&mut missed), bytes: piece.to_vec() };
+            let reply = Reply::Output {
+                missed: std::mem::take(&mut missed),
+                bytes: piece.to_vec(),
+            };
             if replies.send(reply).await.is_err() {
                 return;
             }
@@ -152,7 +182,11 @@ async fn logs(core: Shared, id: ChildId, lines: u32, follow: bool, replies: Repl
         }
         let sink = tap.sink.borrow();
         let since = sink.ring().since(at);
-        (bytes, missed, at) = ([since.bytes.0, since.bytes.1].concat(), since.missed, since.next);
+        (bytes, missed, at) = (
+            [since.bytes.0, since.bytes.1].concat(),
+            since.missed,
+            since.next,
+        );
     }
     let _left = replies.send(Reply::Done).await;
 }
@@ -165,7 +199,10 @@ async fn events(core: Shared, count: u32, follow: bool, replies: Replies) {
         match next {
             Some((number, entry)) => {
                 at = number + 1;
-                let reply = Reply::Event { wall: entry.wall, text: entry.text.to_string() };
+                let reply = Reply::Event {
+                    wall: entry.wall,
+                    text: entry.text.to_string(),
+                };
                 if replies.send(reply).await.is_err() {
                     return;
                 }
@@ -190,7 +227,9 @@ struct Ordered {
 #[derive(Clone, Copy)]
 enum Goal {
     /// A run with a higher number than this is up.
-    Up { after: u32 },
+    Up {
+        after: u32,
+    },
     Down,
     Nothing,
 }
@@ -198,29 +237,50 @@ enum Goal {
 fn obey(core: &Shared, ids: &[ChildId], order: Order, wait: bool, replies: Replies, now: Uptime) {
     let ordered: Vec<Ordered> = {
         let mut core = core.borrow_mut();
-        ids.iter().map(|&child| give(&mut core, child, order, now)).collect()
+        ids.iter()
+            .map(|&child| give(&mut core, child, order, now))
+            .collect()
     };
     let save = core.borrow().saving.asked();
-    detach(core, await_outcomes(Rc::clone(core), ordered, save, wait, replies));
+    detach(
+        core,
+        await_outcomes(Rc::clone(core), ordered, save, wait, replies),
+    );
 }
 
 fn give(core: &mut Core, child: ChildId, order: Order, now: Uptime) -> Ordered {
     let phase = *core.supervisor.child(child).phase();
     let runs = core.supervisor.child(child).runs();
     let name = core.supervisor.spec(child).name.to_string();
-    let is_running = matches!(phase, Phase::Starting { .. } | Phase::Readying { .. } | Phase::Up { .. });
+    let is_running = matches!(
+        phase,
+        Phase::Starting { .. } | Phase::Readying { .. } | Phase::Up { .. }
+    );
     let goal = match order {
-        Order::Start if is_running => Goal::Up { after: runs.saturating_sub(1) },
+        Order::Start if is_running => Goal::Up {
+            after: runs.saturating_sub(1),
+        },
         Order::Start | Order::Restart => Goal::Up { after: runs },
         Order::Stop { .. } => Goal::Down,
         Order::Signal(_) | Order::Reset => Goal::Nothing,
     };
     let answer = core.order(child, order, now);
-    Ordered { child, name, answer, goal }
+    Ordered {
+        child,
+        name,
+        answer,
+        goal,
+    }
 }
 
 /// First memory is on disk, then the order has been carried out, then we say so.
-async fn await_outcomes(core: Shared, ordered: Vec<Ordered>, save: u64, wait: bool, replies: Replies) {
+async fn await_outcomes(
+    core: Shared,
+    ordered: Vec<Ordered>,
+    save: u64,
+    wait: bool,
+    replies: Replies,
+) {
     let saved = Rc::clone(&core.borrow().saving.changed);
     while !core.borrow().saving.is_done(save) {
         saved.listen().await;
@@ -237,7 +297,10 @@ async fn await_outcomes(core: Shared, ordered: Vec<Ordered>, save: u64, wait: bo
             changed.listen().await;
             continue;
         };
-        let reply = Reply::Ordered { child: first.name.clone(), outcome };
+        let reply = Reply::Ordered {
+            child: first.name.clone(),
+            outcome,
+        };
         left.pop_front();
         if replies.send(reply).await.is_err() {
             return;
@@ -255,7 +318,12 @@ fn outcome(core: &RefCell<Core>, ordered: &Ordered, wait: bool) -> Option<Outcom
         (Answer::Accepted | Answer::Unchanged, Goal::Nothing) => Some(Outcome::Done),
         (Answer::Accepted, Goal::Up { .. } | Goal::Down) if !wait => Some(Outcome::Accepted),
         (Answer::Accepted, Goal::Down) => {
-            let is_down = !core.borrow().supervisor.child(ordered.child).phase().is_alive();
+            let is_down = !core
+                .borrow()
+                .supervisor
+                .child(ordered.child)
+                .phase()
+                .is_alive();
             is_down.then_some(Outcome::Done)
         }
         (Answer::Accepted, Goal::Up { after }) => up_outcome(&core.borrow(), ordered.child, after),

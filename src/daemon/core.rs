@@ -18,8 +18,10 @@ use super::{Input, ready};
 use crate::alerts::Alerts;
 use crate::config::env_file;
 use crate::model::spec::{AlertSpec, LogSpec, Settings};
-use crate::model::words::{self, Level};
-use crate::model::{BootId, ChildId, ChildSpec, Exit, Notice, Order, RunId, Signal, Stage, StartFault, Uptime};
+use crate::model::words::{self, ErrorNumber, Level};
+use crate::model::{
+    BootId, ChildId, ChildSpec, Exit, Notice, Order, RunId, Signal, Stage, StartFault, Uptime,
+};
 use crate::os::file::LockGuard;
 use crate::os::{clock, procfs, reap, signals, spawn};
 use crate::policy::{Action, Answer, Event, Phase, Reach, Supervisor};
@@ -159,11 +161,16 @@ impl Core {
     /// find; all of its family is looked for where nobody waits for the successor.
     pub(super) fn ended(&mut self, run: RunId, exit: Exit, now: Uptime) {
         let process = self.supervisor.child(run.child).phase().process();
-        let left = process.filter(|process| process.run == run).is_some_and(|process| {
-            let stopping = matches!(self.supervisor.child(run.child).phase(), Phase::Stopping { .. });
-            signals::group_lives(process.pid)
-                || ((stopping || exit == Exit::Code(0)) && self.has_family(run, process.pid))
-        });
+        let left = process
+            .filter(|process| process.run == run)
+            .is_some_and(|process| {
+                let stopping = matches!(
+                    self.supervisor.child(run.child).phase(),
+                    Phase::Stopping { .. }
+                );
+                signals::group_lives(process.pid)
+                    || ((stopping || exit == Exit::Code(0)) && self.has_family(run, process.pid))
+            });
         if let Some(place) = self.live.get_mut(run.child.index())
             && place.as_ref().is_some_and(|live| live.run == run)
         {
@@ -180,7 +187,10 @@ impl Core {
             Action::Spawn(run) => {
                 let event = match self.start(run) {
                     Ok(pid) => Event::Started { run, pid },
-                    Err(fault) => Event::StartFailed { run, fault },
+                    Err(fault) => {
+                        self.explain(run, fault);
+                        Event::StartFailed { run, fault }
+                    }
                 };
                 self.events.push_back(event);
             }
@@ -207,7 +217,9 @@ impl Core {
 
     fn signal(&self, run: RunId, signal: Signal, to: Reach) {
         let process = self.supervisor.child(run.child).phase().process();
-        let Some(process) = process.filter(|process| process.run == run) else { return };
+        let Some(process) = process.filter(|process| process.run == run) else {
+            return;
+        };
         match to {
             Reach::Main if reap::is_ours(process.pid) => signals::send(process.pid, signal),
             Reach::Main => {}
@@ -230,7 +242,10 @@ impl Core {
     fn start(&mut self, run: RunId) -> Result<u32, StartFault> {
         let spec = self.supervisor.spec(run.child);
         let (ear, mouth) = ready::connect(spec, self.runtime.as_deref())?;
-        let mut own_env = vec![("SUP_CHILD", spec.name.to_string()), ("SUP_RUN", run.nth.to_string())];
+        let mut own_env = vec![
+            ("SUP_CHILD", spec.name.to_string()),
+            ("SUP_RUN", run.nth.to_string()),
+        ];
         own_env.extend(mouth.socket.map(|path| ("NOTIFY_SOCKET", path)));
         let extras = spawn::Extras {
             env: read_env_files(spec)?,
@@ -257,8 +272,36 @@ impl Core {
         if self.live.len() <= index {
             self.live.resize_with(index + 1, || None);
         }
-        self.live[index] = Some(Live { run, _watch: watch, _ready: ready });
+        self.live[index] = Some(Live {
+            run,
+            _watch: watch,
+            _ready: ready,
+        });
         Ok(pid)
+    }
+
+    /// Names the thing that the failed step was about.
+    fn explain(&self, run: RunId, fault: StartFault) {
+        let spec = self.supervisor.spec(run.child);
+        let launch = &spec.launch;
+        let thing = match fault.stage {
+            Stage::Exec => launch.command[0].to_string_lossy().into_owned(),
+            Stage::Directory => launch.dir.as_deref().unwrap_or("/").to_owned(),
+            Stage::User | Stage::Identity => {
+                let (user, group) = (launch.user.as_deref(), launch.group.as_deref());
+                format!("{}:{}", user.unwrap_or_default(), group.unwrap_or_default())
+            }
+            Stage::Fork
+            | Stage::EnvFile
+            | Stage::Output
+            | Stage::Session
+            | Stage::Signals
+            | Stage::Limits
+            | Stage::Nice
+            | Stage::Descriptors
+            | Stage::Privileges => return,
+        };
+        log::warn!(target: "sup", "[WARNING] {}: {} {thing}: {}", spec.name, fault.stage.words(), ErrorNumber(fault.errno));
     }
 
     // ---- telling ------------------------------------------------------------
@@ -269,13 +312,19 @@ impl Core {
         let telling = words::telling(notice, name);
         let lines = words::lines(notice, name);
         let warning = |line: &words::Line| line.level > Level::Info;
-        for line in lines.iter().filter(|line| warning(line) && telling.is_none()) {
+        for line in lines
+            .iter()
+            .filter(|line| warning(line) && telling.is_none())
+        {
             log::warn!(target: "sup", "{} {}", line.prefix, line.text);
         }
         if let Some(telling) = &telling {
             log::info!(target: "sup", "[NOTIFICATION] {}", telling.message);
         }
-        for line in lines.iter().filter(|line| !warning(line) || telling.is_some()) {
+        for line in lines
+            .iter()
+            .filter(|line| !warning(line) || telling.is_some())
+        {
             let level = match line.level {
                 Level::Info => log::Level::Info,
                 Level::Warning => log::Level::Warn,
@@ -284,8 +333,11 @@ impl Core {
             log::log!(target: "sup", level, "{} {}", line.prefix, line.text);
         }
         let wall = clock::wall();
-        for line in &lines {
-            self.history.push(wall, &line.text);
+        match &telling {
+            Some(telling) => self.history.push(wall, &telling.message),
+            None => lines
+                .iter()
+                .for_each(|line| self.history.push(wall, &line.text)),
         }
         if let (Some(telling), Some(alerts)) = (telling, &self.alerts) {
             alerts.tell(telling);
@@ -298,7 +350,10 @@ impl Core {
 fn read_env_files(spec: &ChildSpec) -> Result<Vec<(String, String)>, StartFault> {
     let mut all = Vec::new();
     for path in &spec.launch.env_files {
-        let fault = |errno| StartFault { stage: Stage::EnvFile, errno };
+        let fault = |errno| StartFault {
+            stage: Stage::EnvFile,
+            errno,
+        };
         let text = fs::read_to_string(&**path).map_err(|error| {
             log::warn!(target: "sup", "[WARNING] {}: {path}: {error}", spec.name);
             fault(error.raw_os_error().unwrap_or(libc::EINVAL))

@@ -30,7 +30,10 @@ impl History {
             self.entries.pop_front();
             self.first += 1;
         }
-        self.entries.push_back(Entry { wall, text: text.into() });
+        self.entries.push_back(Entry {
+            wall,
+            text: text.into(),
+        });
         self.changed.ring();
     }
 

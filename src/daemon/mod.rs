@@ -141,7 +141,9 @@ async fn listen(mut signals: Signals, inbox: Sender<Input>, adopts: bool) {
 }
 
 /// Runs the loop on this thread, with the tasks around it.
-fn block_on(make: impl FnOnce(Rc<LocalExecutor<'static>>, Sender<Input>) -> io::Result<setup::Made>) -> io::Result<bool> {
+fn block_on(
+    make: impl FnOnce(Rc<LocalExecutor<'static>>, Sender<Input>) -> io::Result<setup::Made>,
+) -> io::Result<bool> {
     let executor = Rc::new(LocalExecutor::new());
     let (inbox, received) = unbounded();
     let runner = Rc::clone(&executor);

@@ -46,31 +46,52 @@ pub(super) struct Tap {
 
 impl Outputs {
     /// `dir` is where the pipes are made; without one, nothing is kept.
-    pub(super) fn new(executor: Rc<LocalExecutor<'static>>, dir: Option<PathBuf>, children: usize) -> Self {
+    pub(super) fn new(
+        executor: Rc<LocalExecutor<'static>>,
+        dir: Option<PathBuf>,
+        children: usize,
+    ) -> Self {
         let ring = (RINGS_MAX / children.max(1)).clamp(RING_MIN, RING_MAX);
         let piece = Rc::new(RefCell::new(Box::default()));
-        Self { executor, dir, ring, places: Vec::new(), piece }
+        Self {
+            executor,
+            dir,
+            ring,
+            places: Vec::new(),
+            piece,
+        }
     }
 
     /// Standard output and error for a run. The pipe is made when it is first needed,
     /// and again where it was deleted.
-    pub(super) fn open(&mut self, id: ChildId, spec: &ChildSpec) -> Result<(Stdio, Stdio), StartFault> {
+    pub(super) fn open(
+        &mut self,
+        id: ChildId,
+        spec: &ChildSpec,
+    ) -> Result<(Stdio, Stdio), StartFault> {
         let Some(dir) = self.dir.clone().filter(|_| spec.log != LogSpec::Null) else {
             return Ok(match spec.log {
                 LogSpec::Null => (Stdio::null(), Stdio::null()),
-                LogSpec::Ring | LogSpec::File(_) | LogSpec::Inherit => (Stdio::inherit(), Stdio::inherit()),
+                LogSpec::Ring | LogSpec::File(_) | LogSpec::Inherit => {
+                    (Stdio::inherit(), Stdio::inherit())
+                }
             });
         };
         if spec.log == LogSpec::Inherit {
             return Ok((Stdio::inherit(), Stdio::inherit()));
         }
-        let opened = self.write_end(&dir, id, spec).and_then(|pipe| Ok((pipe.try_clone()?, pipe)));
+        let opened = self
+            .write_end(&dir, id, spec)
+            .and_then(|pipe| Ok((pipe.try_clone()?, pipe)));
         match opened {
             Ok((out, err)) => Ok((out.into(), err.into())),
             Err(error) => {
                 log::warn!(target: "sup", "[WARNING] {}: its output pipe: {error}", spec.name);
                 let errno = error.raw_os_error().unwrap_or(nix::libc::EIO);
-                Err(StartFault { stage: Stage::Output, errno })
+                Err(StartFault {
+                    stage: Stage::Output,
+                    errno,
+                })
             }
         }
     }
@@ -85,8 +106,16 @@ impl Outputs {
         let pipe = dir.join(format!("{}.out", spec.name));
         let source = Async::new_nonblocking(fifo::read_end(&pipe)?)?;
         let sink = Sink::new(&spec.log, self.ring);
-        let tap = Rc::new(Tap { sink: RefCell::new(sink), changed: Changed::default() });
-        let reader = read(source, Rc::clone(&tap), Rc::clone(&self.piece), spec.name.clone());
+        let tap = Rc::new(Tap {
+            sink: RefCell::new(sink),
+            changed: Changed::default(),
+        });
+        let reader = read(
+            source,
+            Rc::clone(&tap),
+            Rc::clone(&self.piece),
+            spec.name.clone(),
+        );
         let output = Output {
             name: spec.name.clone(),
             log: spec.log.clone(),
@@ -139,7 +168,9 @@ impl Outputs {
 async fn read(source: Async<File>, tap: Rc<Tap>, piece: Rc<RefCell<Box<[u8]>>>, name: Box<str>) {
     let mut broken = false;
     loop {
-        let taken = source.read_with(|mut pipe| take(&mut pipe, &tap, &piece)).await;
+        let taken = source
+            .read_with(|mut pipe| take(&mut pipe, &tap, &piece))
+            .await;
         match taken {
             Ok(fault) => {
                 if let Some(fault) = &fault

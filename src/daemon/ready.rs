@@ -31,7 +31,10 @@ pub(super) struct Mouth {
 }
 
 /// Both ends, for a run that says when it is ready; neither for one that is when started.
-pub(super) fn connect(spec: &ChildSpec, dir: Option<&Path>) -> Result<(Option<Ear>, Mouth), StartFault> {
+pub(super) fn connect(
+    spec: &ChildSpec,
+    dir: Option<&Path>,
+) -> Result<(Option<Ear>, Mouth), StartFault> {
     let result = match (spec.launch.ready, dir) {
         (Ready::Started, _) | (Ready::Notify, None) => Ok((None, Mouth::default())),
         (Ready::Notify, Some(dir)) => by_socket(spec, dir),
@@ -40,14 +43,20 @@ pub(super) fn connect(spec: &ChildSpec, dir: Option<&Path>) -> Result<(Option<Ea
     result.map_err(|error| {
         log::warn!(target: "sup", "[WARNING] {}: its readiness channel: {error}", spec.name);
         let errno = error.raw_os_error().unwrap_or(nix::libc::EIO);
-        StartFault { stage: Stage::Descriptors, errno }
+        StartFault {
+            stage: Stage::Descriptors,
+            errno,
+        }
     })
 }
 
 fn by_socket(spec: &ChildSpec, dir: &Path) -> std::io::Result<(Option<Ear>, Mouth)> {
     let path = dir.join(format!("{}.notify", spec.name));
     let socket = Async::new_nonblocking(socket::notify(&path, spawn::user(&spec.launch))?)?;
-    let mouth = Mouth { socket: Some(path.to_string_lossy().into_owned()), pipe: None };
+    let mouth = Mouth {
+        socket: Some(path.to_string_lossy().into_owned()),
+        pipe: None,
+    };
     Ok((Some(Ear::Socket(socket)), mouth))
 }
 
@@ -56,7 +65,13 @@ fn by_pipe(number: RawFd) -> std::io::Result<(Option<Ear>, Mouth)> {
     // Theirs blocks, as programs expect of a pipe.
     nix::fcntl::fcntl(&theirs, nix::fcntl::FcntlArg::F_SETFL(OFlag::empty()))?;
     let ear = Ear::Pipe(Async::new_nonblocking(File::from(ours))?);
-    Ok((Some(ear), Mouth { socket: None, pipe: Some((theirs, number)) }))
+    Ok((
+        Some(ear),
+        Mouth {
+            socket: None,
+            pipe: Some((theirs, number)),
+        },
+    ))
 }
 
 impl Ear {
@@ -78,7 +93,10 @@ async fn by_message(socket: &Async<UnixDatagram>) -> std::io::Result<()> {
     let mut message = [0; 4096];
     loop {
         let length = socket.recv(&mut message).await?;
-        if message[..length].split(|&b| b == b'\n').any(|line| line == b"READY=1") {
+        if message[..length]
+            .split(|&b| b == b'\n')
+            .any(|line| line == b"READY=1")
+        {
             return Ok(());
         }
     }

@@ -17,15 +17,24 @@ pub(super) fn reload(core: &mut Core, dry_run: bool, now: Uptime) -> Result<Vec<
     let loaded = config::load(&path).map_err(|mistakes| mistakes.to_string())?;
     let children = loaded.spec.children.into_vec();
     let changes = plan(&core.supervisor, &children);
-    let mut replies: Vec<Reply> = changes.iter().map(|(name, change)| planned(name, *change)).collect();
-    replies.extend(loaded.warnings.iter().map(|warning| Reply::Warning(warning.to_string())));
+    let mut replies: Vec<Reply> = changes
+        .iter()
+        .map(|(name, change)| planned(name, *change))
+        .collect();
+    replies.extend(
+        loaded
+            .warnings
+            .iter()
+            .map(|warning| Reply::Warning(warning.to_string())),
+    );
     let settings = &loaded.spec.settings;
     if (&settings.state, &settings.runtime) != (&core.settings.state, &core.settings.runtime) {
         let words = "a new state or runtime directory takes effect when sup is started again";
         replies.push(Reply::Warning(words.to_owned()));
     }
     if !dry_run {
-        core.supervisor.reload(children, settings.shutdown_timeout, now);
+        core.supervisor
+            .reload(children, settings.shutdown_timeout, now);
         if settings.alerts != core.settings.alerts {
             core.use_alerts(settings.alerts.clone());
         }
@@ -44,7 +53,10 @@ fn planned(name: &str, change: Change) -> Reply {
         Change::Adjusted => "adjusted",
         Change::Kept => "kept",
     };
-    Reply::Planned { child: name.to_owned(), change: change.to_owned() }
+    Reply::Planned {
+        child: name.to_owned(),
+        change: change.to_owned(),
+    }
 }
 
 fn adjust_outputs(core: &mut Core) {

@@ -14,7 +14,10 @@ pub(super) fn child(supervisor: &Supervisor, id: ChildId, now: Uptime) -> ChildR
     ChildReport {
         name: spec.name.to_string(),
         state: state(supervisor, id),
-        waits_for: supervisor.blocked_by(id).or_else(|| supervisor.waits_for(id)).map(name_of),
+        waits_for: supervisor
+            .blocked_by(id)
+            .or_else(|| supervisor.waits_for(id))
+            .map(name_of),
         pid: process.map(|process| process.pid),
         run: child.runs(),
         up: process.map(|process| now - process.at),
@@ -24,7 +27,10 @@ pub(super) fn child(supervisor: &Supervisor, id: ChildId, now: Uptime) -> ChildR
             Hold::Down => HoldReport::Down,
             Hold::DownUntil(until) => HoldReport::DownFor(until - now),
         },
-        next: child.deadline(&spec.life).filter(|(_, due)| is_told(*due)).map(|(at, _)| at - now),
+        next: child
+            .deadline(&spec.life)
+            .filter(|(_, due)| is_told(*due))
+            .map(|(at, _)| at - now),
         restarts: child.restarts(),
         failures: child.failures(),
         streak: child.streak(),

@@ -78,7 +78,9 @@ impl Saving {
             (Err(error), None) => {
                 log::warn!(target: "sup", "[WARNING] memory cannot be written, children go on: {error}");
             }
-            (Ok(()), Some(_)) => log::info!(target: "sup", "[SUPERVISOR] memory can be written again"),
+            (Ok(()), Some(_)) => {
+                log::info!(target: "sup", "[SUPERVISOR] memory can be written again")
+            }
             (Ok(()), None) | (Err(_), Some(_)) => {}
         }
         self.fault = result.as_ref().err().map(ToString::to_string);

@@ -88,7 +88,10 @@ pub fn single(spec: Spec) -> io::Result<bool> {
             runtime: None,
             adopts,
         };
-        Ok(Made { core: Core::new(parts), signals: signals::listen()? })
+        Ok(Made {
+            core: Core::new(parts),
+            signals: signals::listen()?,
+        })
     })
 }
 
@@ -118,7 +121,11 @@ pub fn run(start: Start<'_>) -> Result<bool, RunFault> {
 
 fn rules(settings: &Settings, ends_when_over: bool) -> Rules {
     let seed = clock::wall() ^ u64::from(std::process::id()) << 32;
-    Rules { shutdown_timeout: settings.shutdown_timeout, ends_when_over, seed }
+    Rules {
+        shutdown_timeout: settings.shutdown_timeout,
+        ends_when_over,
+        seed,
+    }
 }
 
 /// The directories, locked, and what was found there.
@@ -133,8 +140,14 @@ struct Home {
 impl Home {
     /// Fills in the directories that nobody has named, makes them, and takes the locks.
     fn open(settings: &mut Settings, config: &Path) -> Result<Self, RunFault> {
-        let state = settings.state.as_deref().map_or_else(|| place::default_state(config), PathBuf::from);
-        let runtime = settings.runtime.as_deref().map_or_else(place::default_runtime, PathBuf::from);
+        let state = settings
+            .state
+            .as_deref()
+            .map_or_else(|| place::default_state(config), PathBuf::from);
+        let runtime = settings
+            .runtime
+            .as_deref()
+            .map_or_else(place::default_runtime, PathBuf::from);
         place::private_dir(&runtime)?;
         let runtime_lock = lock(&runtime)?;
         let (store, loaded) = Store::open(&state)?;
@@ -143,7 +156,13 @@ impl Home {
             log::warn!(target: "sup", "[WARNING] memory: {remark}");
         }
         let listener = socket::listen(&runtime.join(control::SOCKET))?;
-        Ok(Self { runtime, store, loaded, listener, _locks: [runtime_lock, state_lock] })
+        Ok(Self {
+            runtime,
+            store,
+            loaded,
+            listener,
+            _locks: [runtime_lock, state_lock],
+        })
     }
 
     fn make(
@@ -164,7 +183,9 @@ impl Home {
         let listener = Async::new_nonblocking(self.listener)?;
         let to_loop = inbox.clone();
         let asked = move |request, replies| drop(to_loop.try_send(Input::Asked(request, replies)));
-        executor.spawn(control::serve(Rc::clone(&executor), listener, asked)).detach();
+        executor
+            .spawn(control::serve(Rc::clone(&executor), listener, asked))
+            .detach();
         let parts = Parts {
             saving: Saving::new(Rc::clone(&executor), inbox.clone(), Some(self.store)),
             outputs: Outputs::new(Rc::clone(&executor), Some(self.runtime.clone()), count),
@@ -179,7 +200,10 @@ impl Home {
         };
         let mut core = Core::new(parts);
         core.hold(self._locks);
-        Ok(Made { core, signals: signals::listen()? })
+        Ok(Made {
+            core,
+            signals: signals::listen()?,
+        })
     }
 }
 

@@ -6,24 +6,30 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A moment, in milliseconds since boot (`CLOCK_BOOTTIME`). NTP does not move it;
-/// it means nothing after a reboot, so a saved one travels with its boot id.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Uptime(u64);
+/// it means nothing after a reboot, so a saved one travels with its boot id. What was
+/// remembered from before this boot is negative.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Uptime(i64);
 
 impl Uptime {
+    /// Earlier than everything.
+    pub const MIN: Self = Self(i64::MIN);
+
     /// A moment that many milliseconds after boot.
     #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
+    pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since boot.
     #[must_use]
-    pub const fn as_millis(self) -> u64 {
+    pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// The moment `span` before this one, or boot itself where that would be earlier.
+    /// The moment `span` before this one.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis(span)))
@@ -41,12 +47,13 @@ impl Add<Duration> for Uptime {
 impl Sub for Uptime {
     type Output = Duration;
     fn sub(self, other: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(other.0))
+        let millis = self.0.saturating_sub(other.0);
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
     }
 }
 
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The last second that has four digits for its year: 9999-12-31T23:59:59Z.
@@ -110,8 +117,8 @@ mod tests {
             Duration::ZERO
         );
         assert_eq!(
-            Uptime::from_millis(u64::MAX) + second,
-            Uptime::from_millis(u64::MAX)
+            Uptime::from_millis(i64::MAX) + second,
+            Uptime::from_millis(i64::MAX)
         );
         assert_eq!(
             Uptime::from_millis(7).before(second),

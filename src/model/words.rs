@@ -83,17 +83,34 @@ pub struct Telling {
 /// The lines that a notice makes in the log. `name` gives a child's name.
 #[must_use]
 pub fn lines<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Vec<Line> {
-    let info = |text: String| Line { level: Level::Info, prefix: Prefix::Supervisor, text };
+    let info = |text: String| Line {
+        level: Level::Info,
+        prefix: Prefix::Supervisor,
+        text,
+    };
     let of = |run: &RunId| name(run.child);
     match notice {
-        Notice::Started { run, pid } => alloc::vec![info(format!("{} started (pid {pid})", of(run)))],
+        Notice::Started { run, pid } => {
+            alloc::vec![info(format!("{} started (pid {pid})", of(run)))]
+        }
         Notice::Ready { run } => alloc::vec![info(format!("{} is ready", of(run)))],
         Notice::Ended { run, exit, asked } => alloc::vec![ended_line(of(run), *exit, *asked)],
-        Notice::Restarting { delay, attempt, max, .. } => {
-            alloc::vec![info(format!("Restarting {}", attempt_words(*delay, *attempt, *max)))]
+        Notice::Restarting {
+            delay,
+            attempt,
+            max,
+            ..
+        } => {
+            alloc::vec![info(format!(
+                "Restarting {}",
+                attempt_words(*delay, *attempt, *max)
+            ))]
         }
         Notice::Finished { run, exit } => {
-            alloc::vec![info(format!("{} is finished ({exit}); its restart policy asks for no more", of(run)))]
+            alloc::vec![info(format!(
+                "{} is finished ({exit}); its restart policy asks for no more",
+                of(run)
+            ))]
         }
         Notice::GaveUp { run, .. } | Notice::Escalated { run, .. } => alloc::vec![Line {
             level: Level::Critical,
@@ -106,7 +123,9 @@ pub fn lines<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Vec<Line
             text: format!("{} is parked: one try each {}", of(run), Spelled(*pause)),
         }],
         Notice::Recovered { run, restarts } => alloc::vec![info(format!(
-            "{} has settled after {}", of(run), count(*restarts, "restart")
+            "{} has settled after {}",
+            of(run),
+            count(*restarts, "restart")
         ))],
         Notice::Stopping { run, why } => {
             alloc::vec![info(format!("Stopping {}: {}", of(run), why_words(*why)))]
@@ -124,10 +143,17 @@ pub fn lines<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Vec<Line
         Notice::Held { child, by } => alloc::vec![Line {
             level: Level::Warning,
             prefix: Prefix::Warning,
-            text: format!("{} is held: it requires {}, which is down", name(*child), name(*by)),
+            text: format!(
+                "{} is held: it requires {}, which is down",
+                name(*child),
+                name(*by)
+            ),
         }],
         Notice::TermOver { child } => {
-            alloc::vec![info(format!("{}: the time of its stop is over", name(*child)))]
+            alloc::vec![info(format!(
+                "{}: the time of its stop is over",
+                name(*child)
+            ))]
         }
         Notice::ShuttingDown => alloc::vec![info("Shutting down".to_owned())],
     }
@@ -156,14 +182,33 @@ pub fn telling<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Option
     let child = name(run.child);
     let crashed = exit.map_or_else(String::new, |exit| format!("{child} {}", crash_words(exit)));
     let what = match *notice {
-        Notice::Restarting { delay, attempt, max, .. } => {
-            format!("{crashed}. Restarting {}", attempt_words(delay, attempt, max))
+        Notice::Restarting {
+            delay,
+            attempt,
+            max,
+            ..
+        } => {
+            format!(
+                "{crashed}. Restarting {}",
+                attempt_words(delay, attempt, max)
+            )
         }
-        Notice::GaveUp { trial: true, .. } => format!("{crashed} in its one try after giving up. Given up again"),
-        Notice::GaveUp { restarts, window, .. } => {
-            format!("{crashed}. Giving up after {} in {}", count(u32::from(restarts), "restart"), Spelled(window))
+        Notice::GaveUp { trial: true, .. } => {
+            format!("{crashed} in its one try after giving up. Given up again")
         }
-        Notice::Parked { pause, .. } => format!("{crashed}. Too many restarts: parked, next try in {}", Spelled(pause)),
+        Notice::GaveUp {
+            restarts, window, ..
+        } => {
+            format!(
+                "{crashed}. Giving up after {} in {}",
+                count(u32::from(restarts), "restart"),
+                Spelled(window)
+            )
+        }
+        Notice::Parked { pause, .. } => format!(
+            "{crashed}. Too many restarts: parked, next try in {}",
+            Spelled(pause)
+        ),
         Notice::Recovered { restarts, .. } => {
             format!("{child} has settled after {}", count(restarts, "restart"))
         }
@@ -178,7 +223,11 @@ pub fn telling<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Option
     facts.extend(exit.map(|exit| ("EXIT", exit.to_string())));
     facts.extend(exit.and_then(exit_number));
     facts.extend(numbers(notice).into_iter().flatten());
-    Some(Telling { level, message: format!("{}: {what}", level.name()), facts })
+    Some(Telling {
+        level,
+        message: format!("{}: {what}", level.name()),
+        facts,
+    })
 }
 
 fn exit_number(exit: Exit) -> Option<(&'static str, String)> {
@@ -198,12 +247,19 @@ fn exit_number(exit: Exit) -> Option<(&'static str, String)> {
 fn numbers(notice: &Notice) -> [Option<(&'static str, String)>; 3] {
     let seconds = |span: Duration| format!("{}", span.as_secs_f64());
     match *notice {
-        Notice::Restarting { delay, attempt, max, .. } => [
+        Notice::Restarting {
+            delay,
+            attempt,
+            max,
+            ..
+        } => [
             Some(("DELAY_SECONDS", seconds(delay))),
             Some(("ATTEMPT", attempt.to_string())),
             max.map(|max| ("MAX_RESTARTS", max.to_string())),
         ],
-        Notice::GaveUp { restarts, window, .. } => [
+        Notice::GaveUp {
+            restarts, window, ..
+        } => [
             Some(("RESTARTS", restarts.to_string())),
             Some(("WINDOW_SECONDS", seconds(window))),
             None,
@@ -231,7 +287,11 @@ fn ended_line(child: &str, exit: Exit, asked: bool) -> Line {
         | Exit::Unhealthy
         | Exit::OutOfMemory => format!("{child} {}", crash_words(exit)),
     };
-    Line { level, prefix, text }
+    Line {
+        level,
+        prefix,
+        text,
+    }
 }
 
 /// How it ended, as a verb: `crashed with exit code 1`.
@@ -251,7 +311,11 @@ fn crash_words(exit: Exit) -> String {
 }
 
 fn attempt_words(delay: Duration, attempt: u16, max: Option<u16>) -> String {
-    let when = if delay.is_zero() { "now".to_owned() } else { format!("in {}", Spelled(delay)) };
+    let when = if delay.is_zero() {
+        "now".to_owned()
+    } else {
+        format!("in {}", Spelled(delay))
+    };
     match max {
         Some(max) => format!("{when} (attempt {attempt}/{max})"),
         None => format!("{when} (attempt {attempt})"),
@@ -277,7 +341,10 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
-            Self::Signal { signal, core: false } => write!(f, "{signal}"),
+            Self::Signal {
+                signal,
+                core: false,
+            } => write!(f, "{signal}"),
             Self::Signal { signal, core: true } => write!(f, "{signal}, core dumped"),
             Self::Vanished => f.write_str("vanished"),
             Self::StartFault(fault) => write!(f, "start failed: {fault}"),
@@ -297,7 +364,8 @@ impl fmt::Display for StartFault {
 }
 
 /// The kernel's words for an error number.
-struct ErrorNumber(i32);
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorNumber(pub i32);
 
 impl fmt::Display for ErrorNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -313,8 +381,15 @@ pub struct Spelled(pub Duration);
 impl fmt::Display for Spelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        let units = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second")];
-        let whole = units.iter().find(|(unit, _)| millis >= *unit && millis % unit == 0);
+        let units = [
+            (86_400_000, "day"),
+            (3_600_000, "hour"),
+            (60_000, "minute"),
+            (1_000, "second"),
+        ];
+        let whole = units
+            .iter()
+            .find(|(unit, _)| millis >= *unit && millis % unit == 0);
         match whole {
             Some((unit, word)) if millis / unit == 1 => write!(f, "1 {word}"),
             Some((unit, word)) => write!(f, "{} {word}s", millis / unit),
@@ -349,7 +424,10 @@ mod tests {
     use super::*;
     use crate::model::{Signal, Stage};
 
-    const RUN: RunId = RunId { child: ChildId(0), nth: 3 };
+    const RUN: RunId = RunId {
+        child: ChildId(0),
+        nth: 3,
+    };
 
     fn name(_: ChildId) -> &'static str {
         "collector"
@@ -358,15 +436,36 @@ mod tests {
     #[test]
     fn a_crash_reads_as_people_know_it() {
         let exit = Exit::Code(1);
-        let ended = lines(&Notice::Ended { run: RUN, exit, asked: false }, name);
+        let ended = lines(
+            &Notice::Ended {
+                run: RUN,
+                exit,
+                asked: false,
+            },
+            name,
+        );
         assert_eq!(ended[0].text, "collector failed with exit code: 1");
         let delay = Duration::from_secs(5);
-        let notice = Notice::Restarting { run: RUN, exit, delay, attempt: 1, max: Some(5) };
-        assert_eq!(lines(&notice, name)[0].text, "Restarting in 5 seconds (attempt 1/5)");
+        let notice = Notice::Restarting {
+            run: RUN,
+            exit,
+            delay,
+            attempt: 1,
+            max: Some(5),
+        };
+        assert_eq!(
+            lines(&notice, name)[0].text,
+            "Restarting in 5 seconds (attempt 1/5)"
+        );
         let told = telling(&notice, name).unwrap();
-        let expected = "WARNING: collector crashed with exit code 1. Restarting in 5 seconds (attempt 1/5)";
+        let expected =
+            "WARNING: collector crashed with exit code 1. Restarting in 5 seconds (attempt 1/5)";
         assert_eq!(told.message, expected);
-        let facts: Vec<_> = told.facts.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let facts: Vec<_> = told
+            .facts
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
         assert_eq!(
             facts.join(" "),
             "EVENT=restarting LEVEL=WARNING CHILD=collector RUN=3 EXIT=exit code 1 EXIT_CODE=1 \
@@ -376,15 +475,36 @@ mod tests {
 
     #[test]
     fn a_failed_start_names_the_step_and_the_reason() {
-        let exit = Exit::StartFault(StartFault { stage: Stage::Directory, errno: 2 });
-        let ended = lines(&Notice::Ended { run: RUN, exit, asked: false }, name);
-        let expected = "collector could not be started: changing to its directory: No such file or directory";
+        let exit = Exit::StartFault(StartFault {
+            stage: Stage::Directory,
+            errno: 2,
+        });
+        let ended = lines(
+            &Notice::Ended {
+                run: RUN,
+                exit,
+                asked: false,
+            },
+            name,
+        );
+        let expected =
+            "collector could not be started: changing to its directory: No such file or directory";
         assert_eq!(ended[0].text, expected);
     }
 
     #[test]
     fn times_read_well() {
-        let spelled = [0, 1, 5_000, 1_500, 60_000, 90_000, 600_000, 3_600_000, 172_800_000];
+        let spelled = [
+            0,
+            1,
+            5_000,
+            1_500,
+            60_000,
+            90_000,
+            600_000,
+            3_600_000,
+            172_800_000,
+        ];
         let words = spelled.map(|ms| Spelled(Duration::from_millis(ms)).to_string());
         assert_eq!(
             words.join("|"),
@@ -397,7 +517,10 @@ mod tests {
 
     #[test]
     fn signals_keep_their_names() {
-        let exit = Exit::Signal { signal: Signal(11), core: true };
+        let exit = Exit::Signal {
+            signal: Signal(11),
+            core: true,
+        };
         assert_eq!(exit.to_string(), "SIGSEGV, core dumped");
     }
 }

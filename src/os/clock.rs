@@ -13,7 +13,7 @@ pub fn now() -> Uptime {
         .or_else(|_| clock_gettime(ClockId::CLOCK_MONOTONIC))
         .map(Duration::from)
         .unwrap_or_default();
-    Uptime::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    Uptime::from_millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The wall clock, in seconds since 1970, for people to read: it jumps, and may be

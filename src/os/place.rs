@@ -15,7 +15,8 @@ use super::file::while_doing;
 pub fn default_runtime() -> PathBuf {
     let user = geteuid();
     if !user.is_root() {
-        let of_login = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_absolute());
+        let of_login =
+            std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_absolute());
         return of_login.map_or_else(
             || PathBuf::from(format!("/tmp/sup-{user}")),
             |dir| Path::new(&dir).join("sup"),
@@ -31,15 +32,25 @@ pub fn default_runtime() -> PathBuf {
 #[must_use]
 pub fn default_state(config: &Path) -> PathBuf {
     let folder = config.parent().unwrap_or(Path::new("/"));
-    if folder.starts_with("/etc") { PathBuf::from("/var/lib/sup") } else { folder.join(".sup") }
+    if folder.starts_with("/etc") {
+        PathBuf::from("/var/lib/sup")
+    } else {
+        folder.join(".sup")
+    }
 }
 
 /// Where a configuration is sought when nobody names one.
 #[must_use]
 pub fn config_candidates() -> Vec<PathBuf> {
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("sup.toml")));
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|exe| Some(exe.parent()?.join("sup.toml")));
     let named = std::env::var_os("SUP_CONFIG").map(PathBuf::from);
-    named.into_iter().chain([PathBuf::from("/etc/sup.toml")]).chain(beside).collect()
+    named
+        .into_iter()
+        .chain([PathBuf::from("/etc/sup.toml")])
+        .chain(beside)
+        .collect()
 }
 
 /// Makes a directory of ours where it is missing: others may pass through it, to a
@@ -57,8 +68,12 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
     }
     let metadata = fs::symlink_metadata(path).map_err(while_doing("reading", path))?;
     if !metadata.is_dir() || metadata.uid() != geteuid().as_raw() {
-        let words = format!("{} is not a directory of ours: somebody else made it", path.display());
+        let words = format!(
+            "{} is not a directory of ours: somebody else made it",
+            path.display()
+        );
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, words));
     }
-    fs::set_permissions(path, Permissions::from_mode(0o711)).map_err(while_doing("protecting", path))
+    fs::set_permissions(path, Permissions::from_mode(0o711))
+        .map_err(while_doing("protecting", path))
 }

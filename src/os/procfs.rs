@@ -48,8 +48,11 @@ pub fn processes(mut is_one: impl FnMut(&Stat) -> bool) -> Vec<Stat> {
 pub fn family(leader: u32, mark: &str) -> Vec<Stat> {
     let (leader, me) = (leader.cast_signed(), std::process::id().cast_signed());
     let mut rest = processes(|stat| stat.pid != me);
-    let is_orphan = |stat: &Stat| stat.parent == me && stat.pid != leader && is_marked(stat.pid, mark);
-    let mut family: Vec<Stat> = rest.extract_if(.., |stat| stat.session == leader || is_orphan(stat)).collect();
+    let is_orphan =
+        |stat: &Stat| stat.parent == me && stat.pid != leader && is_marked(stat.pid, mark);
+    let mut family: Vec<Stat> = rest
+        .extract_if(.., |stat| stat.session == leader || is_orphan(stat))
+        .collect();
     let mut known = 0;
     while known < family.len() {
         let Stat { pid, session, .. } = family[known];
@@ -61,8 +64,11 @@ pub fn family(leader: u32, mark: &str) -> Vec<Stat> {
 
 /// Whether a process was started with this `KEY=VALUE` in its environment.
 fn is_marked(pid: i32, mark: &str) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|&b| b == 0).any(|variable| variable == mark.as_bytes()))
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
+        environ
+            .split(|&b| b == 0)
+            .any(|variable| variable == mark.as_bytes())
+    })
 }
 
 /// The program's name is in parentheses and may hold anything, so what follows is

@@ -28,7 +28,10 @@ pub fn send(pid: u32, signal: Signal) {
 pub fn send_family(leader: u32, mark: &str, signal: Signal) {
     let group = leader.cast_signed();
     send_raw(-group, signal);
-    for stray in procfs::family(leader, mark).iter().filter(|stat| stat.group != group) {
+    for stray in procfs::family(leader, mark)
+        .iter()
+        .filter(|stat| stat.group != group)
+    {
         send_raw(stray.pid, signal);
     }
 }

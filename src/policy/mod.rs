@@ -136,7 +136,7 @@ impl Supervisor {
     /// Takes up what was remembered, before the first event. Moments in `memory` are
     /// already on this boot's clock; `boot` tells whether the machine was restarted.
     pub fn recall(&mut self, memory: &Memory, boot: BootId, now: Uptime) {
-        let rebooted = memory.boot != boot;
+        let rebooted = memory.boot != boot || boot == BootId::default();
         for slot in &mut self.slots {
             if let Some(known) = memory
                 .children

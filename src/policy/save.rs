@@ -39,10 +39,8 @@ impl SaveClock {
     pub fn deadline(&self) -> Option<Uptime> {
         match self.changed {
             Changed::Nothing => None,
-            Changed::Ordered => Some(Uptime::default()),
-            Changed::Something => {
-                Some(self.last.map_or(Uptime::default(), |at| at + SAVE_INTERVAL))
-            }
+            Changed::Ordered => Some(Uptime::MIN),
+            Changed::Something => Some(self.last.map_or(Uptime::MIN, |at| at + SAVE_INTERVAL)),
         }
     }
 

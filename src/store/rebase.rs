@@ -56,9 +56,6 @@ impl Clock {
         if self.same_boot {
             return moment.min(self.now);
         }
-        // There is no moment before boot: an older one becomes boot itself. It looks
-        // younger than it is and counts against the budget for longer, which errs on
-        // the side of fewer restarts.
         let age: Duration = self.saved - moment;
         self.now.before(age)
     }

@@ -79,7 +79,7 @@ impl From<&nouns::Memory> for Memory {
         let at = memory.at;
         Self {
             boot: memory.boot.0,
-            at: at.as_millis(),
+            at: u64::try_from(at.as_millis()).unwrap_or(0),
             children: memory.children.iter().map(|c| Child::of(c, at)).collect(),
         }
     }
@@ -155,7 +155,7 @@ fn millis(span: Duration) -> u64 {
 
 impl From<Memory> for nouns::Memory {
     fn from(memory: Memory) -> Self {
-        let at = Uptime::from_millis(memory.at);
+        let at = Uptime::from_millis(i64::try_from(memory.at).unwrap_or(i64::MAX));
         Self {
             boot: BootId(memory.boot),
             at,

@@ -37,7 +37,11 @@ pub fn pack<T: Serialize>(message: &T) -> Vec<u8> {
 /// [`FrameFault::TooLong`].
 pub fn length(head: [u8; HEAD]) -> Result<usize, FrameFault> {
     let length = usize::try_from(u32::from_le_bytes(head)).unwrap_or(usize::MAX);
-    if length > FRAME_MAX { Err(FrameFault::TooLong) } else { Ok(length) }
+    if length > FRAME_MAX {
+        Err(FrameFault::TooLong)
+    } else {
+        Ok(length)
+    }
 }
 
 /// The message in these bytes, all of which it must use up.
