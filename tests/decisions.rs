@@ -848,6 +848,15 @@ fn a_requirement_stopped_by_hand_takes_its_dependents_along_and_brings_them_back
 }
 
 #[test]
+fn a_start_that_undoes_a_stop_of_a_requirement_is_accepted_and_saved() {
+    let mut story = Story::up([child("a"), needs("b", &["a"]), needs("c", &["b"])]);
+    story.order("a", STOP);
+    story.order("b", Order::Start);
+    assert_eq!((story.answer, story.saved), (Some(Answer::Accepted), true));
+    assert_eq!(story.child("a").hold(), Hold::None);
+}
+
+#[test]
 fn a_requirement_that_crashes_and_comes_back_leaves_its_dependents_alone() {
     let mut story = Story::up([child("a"), needs("b", &["a"])]);
     assert_eq!(story.ends("a", code(1)), "");
