@@ -827,6 +827,13 @@ fn work_that_is_done_counts_as_ready() {
 }
 
 #[test]
+fn work_that_is_done_stops_nobody_while_its_leftovers_are_cleared() {
+    let mut story = Story::up([child("a"), needs("b", &["a"])]);
+    assert_eq!(story.ends_leaving("a", code(0)), "TERM a; CONT a");
+    assert_eq!(story.cleared("a"), "");
+}
+
+#[test]
 fn after_waits_for_nothing_that_will_not_come_and_requires_does() {
     let down = with("a", |life| life.autostart = false);
     let after = with("b", |life| life.after = Box::new(["a".into()]));

@@ -552,10 +552,16 @@ impl World {
                 }
             }
             Action::End { .. } => {
+                // What is still being made is beyond reach.
+                let made = |run| {
+                    self.coming.iter().all(|(_, _, item)| {
+                        !matches!(item, Item::News(Event::Started { run: coming, .. }) if *coming == run)
+                    })
+                };
                 let all = self
                     .processes
                     .iter()
-                    .all(|process| process.killed || process.started >= self.now);
+                    .all(|process| process.killed || !made(process.run));
                 self.checker.claim(all, Invariant::EndComes);
                 self.ended = true;
                 self.processes.clear();
