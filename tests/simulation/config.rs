@@ -88,9 +88,18 @@ fn life(letter: usize, dice: &mut Dice) -> Life {
 }
 
 fn backoff(dice: &mut Dice) -> Backoff {
+    // Not always a tenth of a second, for ever: that is a life of one child only.
+    let (first, factor_milli) = dice.pick(&[
+        (5000, 1000),
+        (100, 1500),
+        (1000, 1500),
+        (100, 2000),
+        (1000, 2000),
+        (5000, 2000),
+    ]);
     Backoff {
-        first: ms(dice.pick(&[100, 1000, 5000])),
-        factor_milli: dice.pick(&[1000, 1500, 2000, 2000]),
+        first: ms(first),
+        factor_milli,
         longest: ms(dice.pick(&[5000, 60_000, 60_000])),
         settle: ms(dice.pick(&[1000, 10_000, 60_000])),
         jitter_percent: dice.pick(&[0, 0, 20]),

@@ -283,8 +283,18 @@ impl Checker {
     // ---- a new sup, a new configuration, a clock ---------------------------------
 
     /// A new supervisor with that memory; the processes of the old one died with it.
-    pub(crate) fn begins(&mut self, specs: &[ChildSpec], known: Remembered, rebooted: bool) {
+    /// `renewed`: the configuration is another than when that was written.
+    pub(crate) fn begins(
+        &mut self,
+        specs: &[ChildSpec],
+        known: Remembered,
+        rebooted: bool,
+        renewed: bool,
+    ) {
         self.known = known;
+        if renewed {
+            self.known.iter_mut().for_each(Known::doubt);
+        }
         self.rebooted |= rebooted;
         self.tracks = [Track::default(); NAMES];
         self.facts = [Facts::NONE; NAMES];
@@ -561,8 +571,10 @@ impl Checker {
             known.charged(now.saturating_sub(millis(facts.budget.window))) >= usize::from(max)
         });
         let fair = !known.trial && !spent;
-        known.charges.rotate_left(1);
-        known.charges[7] = now;
+        if facts.budget.max_restarts.is_some() {
+            known.charges.rotate_left(1);
+            known.charges[7] = now;
+        }
         known.streak += 1;
         let follows = known.streak_unsure || is_wait(&facts.backoff, known.streak, delay);
         let track = &mut self.tracks[letter];

@@ -76,6 +76,7 @@ enum Item {
 struct Saved {
     memory: Option<Memory>,
     known: Remembered,
+    reloads: u32,
 }
 
 pub(crate) struct World {
@@ -100,6 +101,7 @@ pub(crate) struct World {
     mutation: Mutation,
     log: Option<String>,
     steps: u32,
+    reloads: u32,
     /// Until when this part of the life lasts.
     end: u64,
     /// Whether the next end is the last.
@@ -142,6 +144,7 @@ impl World {
             mutation: Mutation::new(mutant),
             log: logged.then(String::new),
             steps: 0,
+            reloads: 0,
             end: 0,
             closing: false,
         };
@@ -383,6 +386,7 @@ impl World {
     fn reload(&mut self) {
         let new = config::changed(&self.specs, &mut self.dice);
         self.note(|_, line| write!(line, "reload {new:#?}"));
+        self.reloads += 1;
         self.checker.reloads(&self.specs, &new);
         self.specs.clone_from(&new);
         let now = Uptime::from_millis(self.now);
@@ -437,9 +441,9 @@ impl World {
             let same = is_read_back(&self.specs, &written, &read, other_boot, now);
             self.checker.claim(same, Invariant::MemoryReadBack);
         }
-        let known = self.disk.known;
+        let (known, renewed) = (self.disk.known, self.disk.reloads != self.reloads);
         self.checker.now = self.now + self.lived;
-        self.checker.begins(&self.specs, known, other_boot);
+        self.checker.begins(&self.specs, known, other_boot, renewed);
         self.give(Event::Tick);
     }
 
@@ -511,6 +515,7 @@ impl World {
             self.disk = Saved {
                 memory: Some(memory),
                 known: kept,
+                reloads: self.reloads,
             };
         }
         self.buffer = actions;
