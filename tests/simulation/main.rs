@@ -114,7 +114,7 @@ fn every_mutant_is_caught() {
         let (lives, others) = hunt(mutant, expected);
         match lives {
             Some(lives) => {
-                println!("{mutant:?}: {expected:?} in life {lives}; before it {others:?}")
+                println!("{mutant:?}: {expected:?} in life {lives}; before it {others:?}");
             }
             None => {
                 println!("{mutant:?}: escapes {expected:?}; others {others:?}");

@@ -159,19 +159,19 @@ impl Mutation {
         match self.mutant {
             None => {}
             Some(Mutant::SpawnsTwice) => {
-                double(actions, |action| matches!(action, Action::Spawn(_)))
+                double(actions, |action| matches!(action, Action::Spawn(_)));
             }
             Some(Mutant::AnswersTwice) => {
-                double(actions, |action| matches!(action, Action::Answer(_)))
+                double(actions, |action| matches!(action, Action::Answer(_)));
             }
             Some(Mutant::EndsTwice) => {
-                double(actions, |action| matches!(action, Action::End { .. }))
+                double(actions, |action| matches!(action, Action::End { .. }));
             }
             Some(Mutant::NeverAnswers) => {
-                actions.retain(|action| !matches!(action, Action::Answer(_)))
+                actions.retain(|action| !matches!(action, Action::Answer(_)));
             }
             Some(Mutant::NeverEnds) => {
-                actions.retain(|action| !matches!(action, Action::End { .. }))
+                actions.retain(|action| !matches!(action, Action::End { .. }));
             }
             Some(Mutant::AnswersUnsaved) => actions.retain(|action| *action != Action::Save),
             Some(Mutant::SavesAlways) => actions.push(Action::Save),
@@ -185,7 +185,7 @@ impl Mutation {
                 )
             }),
             Some(Mutant::RestartsWithoutAWord) => {
-                actions.retain(|action| !matches!(action, Action::Tell(Notice::Restarting { .. })))
+                actions.retain(|action| !matches!(action, Action::Tell(Notice::Restarting { .. })));
             }
             Some(Mutant::Chatters) => {
                 let run = RunId {
