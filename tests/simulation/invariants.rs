@@ -40,7 +40,7 @@ pub(crate) enum Invariant {
     DelaysFollow,
     /// Recovered is said of what was up for `settle`, and of nothing else.
     SettledIsSettled,
-    /// An end that we asked for is never charged.
+    /// An end that we asked for, or of what is not wanted any more, is never charged.
     AskedIsUncharged,
     /// Each order gets exactly one answer, and only orders do.
     OneAnswer,
@@ -140,6 +140,8 @@ pub(crate) struct Checker {
     /// Lived milliseconds: over all boots, and never backwards.
     pub(crate) now: u64,
     pub(crate) broken: Option<Invariant>,
+    /// The kinds of notices that came up, one bit each.
+    pub(crate) seen: u16,
     pub(crate) known: Remembered,
     tracks: [Track; NAMES],
     facts: [Facts; NAMES],
@@ -258,6 +260,7 @@ impl Checker {
         Self {
             now: 1,
             broken: None,
+            seen: 0,
             known: Remembered::default(),
             tracks: [Track::default(); NAMES],
             facts: [Facts::NONE; NAMES],
@@ -522,6 +525,7 @@ impl Checker {
     }
 
     fn told(&mut self, notice: &Notice, letter: usize) {
+        self.seen |= crate::words::kind(notice);
         match *notice {
             Notice::Restarting { delay, .. } => self.restarts(letter, delay),
             Notice::Finished { exit, .. } => {
@@ -562,10 +566,7 @@ impl Checker {
 
     fn restarts(&mut self, letter: usize, delay: Duration) {
         let (facts, now) = (self.facts[letter], self.now);
-        self.claim(
-            !self.tracks[letter].ended_asked,
-            Invariant::AskedIsUncharged,
-        );
+        self.is_chargeable(letter);
         let known = &mut self.known[letter];
         let spent = facts.budget.max_restarts.is_some_and(|max| {
             known.charged(now.saturating_sub(millis(facts.budget.window))) >= usize::from(max)
@@ -586,7 +587,17 @@ impl Checker {
         );
     }
 
+    /// It ended by itself, and was to run.
+    fn is_chargeable(&mut self, letter: usize) {
+        let known = &self.known[letter];
+        let held = known.word != Word::None && !known.word_unsure;
+        let wanted = !held && self.facts[letter].configured && self.end_by.is_none();
+        let asked = self.tracks[letter].ended_asked;
+        self.claim(wanted && !asked, Invariant::AskedIsUncharged);
+    }
+
     fn is_spent(&mut self, letter: usize) {
+        self.is_chargeable(letter);
         let known = &mut self.known[letter];
         let trial = core::mem::take(&mut known.trial);
         let budget = self.facts[letter].budget;

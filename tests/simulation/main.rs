@@ -16,7 +16,7 @@ mod mutants;
 mod words;
 mod world;
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
@@ -57,31 +57,30 @@ fn in_parallel(count: u64, each: impl Fn(u64) -> bool + Sync) {
     });
 }
 
-/// Lives it again with a log, and says how to repeat it.
+/// Lives it again with a log, and says how to repeat it: first, in case it panics.
 fn report(seed: u64) -> String {
-    let (broken, log) = world::live(seed, None, true);
-    let lines: Vec<&str> = log.lines().collect();
+    println!("SUP_SEED={seed} cargo test --test simulation whole_lives -- --nocapture");
+    let life = world::live(seed, None, true);
+    let lines: Vec<&str> = life.log.lines().collect();
     let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-    format!(
-        "life {seed} breaks {broken:?}; the last of its log:\n{last}\n\
-         SUP_SEED={seed} cargo test --test simulation whole_lives -- --nocapture"
-    )
+    let broken = life.broken;
+    format!("life {seed} breaks {broken:?}; the last of its log:\n{last}")
 }
 
 #[test]
 fn whole_lives() {
     if let Some(seed) = number("SUP_SEED") {
-        let (broken, log) = world::live(seed, None, true);
-        println!("{log}");
-        assert_eq!(broken, None, "life {seed}");
+        let life = world::live(seed, None, true);
+        println!("{}", life.log);
+        assert_eq!(life.broken, None, "life {seed}");
         return;
     }
-    let broken = Mutex::new(None);
-    in_parallel(number("SUP_LIVES").unwrap_or(LIVES), |seed| {
-        let life = catch_unwind(AssertUnwindSafe(|| {
-            world::live(seed, None, false).0.is_none()
-        }));
-        let fine = life.unwrap_or(false);
+    let (broken, seen) = (Mutex::new(None), AtomicU16::new(0));
+    let lives = number("SUP_LIVES").unwrap_or(LIVES);
+    in_parallel(lives, |seed| {
+        let life = catch_unwind(AssertUnwindSafe(|| world::live(seed, None, false)));
+        let fine = life.as_ref().is_ok_and(|life| life.broken.is_none());
+        seen.fetch_or(life.map_or(0, |life| life.seen), Ordering::Relaxed);
         if !fine && let Ok(mut broken) = broken.lock() {
             *broken = Some(seed);
         }
@@ -91,13 +90,18 @@ fn whole_lives() {
     if let Some(seed) = broken {
         panic!("{}", report(seed));
     }
+    let kinds = seen.into_inner().count_ones();
+    assert!(
+        kinds == words::KINDS || lives < 1000,
+        "only {kinds} kinds of notices came up"
+    );
 }
 
 /// Lives until the expected invariant has caught it: after how many, and who else did.
 fn hunt(mutant: Mutant, expected: Invariant) -> (Option<u64>, Vec<Invariant>) {
     let mut others = Vec::new();
     for seed in 0..MUTANT_LIVES {
-        match world::live(seed, Some(mutant), false).0 {
+        match world::live(seed, Some(mutant), false).broken {
             Some(found) if found == expected => return (Some(seed + 1), others),
             Some(found) if !others.contains(&found) => others.push(found),
             Some(_) | None => {}

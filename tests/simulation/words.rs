@@ -1,4 +1,4 @@
-//! Whose notice it is.
+//! Whose notice it is, and of which kind.
 
 use sup::model::{ChildId, Notice};
 
@@ -19,4 +19,29 @@ pub(crate) fn child(notice: &Notice) -> Option<ChildId> {
         Notice::Held { child, .. } | Notice::TermOver { child } => Some(child),
         Notice::ShuttingDown => None,
     }
+}
+
+/// How many kinds there are.
+pub(crate) const KINDS: u32 = 15;
+
+/// Its kind, as one bit.
+pub(crate) fn kind(notice: &Notice) -> u16 {
+    let n = match notice {
+        Notice::Started { .. } => 0,
+        Notice::Ready { .. } => 1,
+        Notice::Ended { .. } => 2,
+        Notice::Restarting { .. } => 3,
+        Notice::Finished { .. } => 4,
+        Notice::GaveUp { .. } => 5,
+        Notice::Parked { .. } => 6,
+        Notice::Escalated { .. } => 7,
+        Notice::Recovered { .. } => 8,
+        Notice::Stopping { .. } => 9,
+        Notice::Killed { .. } => 10,
+        Notice::LeftBehind { .. } => 11,
+        Notice::Held { .. } => 12,
+        Notice::TermOver { .. } => 13,
+        Notice::ShuttingDown => 14,
+    };
+    1 << n
 }

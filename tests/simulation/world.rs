@@ -108,11 +108,24 @@ pub(crate) struct World {
     closing: bool,
 }
 
-/// A whole life. What was broken, and the log where one is kept.
-pub(crate) fn live(seed: u64, mutant: Option<Mutant>, logged: bool) -> (Option<Invariant>, String) {
+/// How a life went.
+pub(crate) struct Life {
+    pub(crate) broken: Option<Invariant>,
+    /// The kinds of notices that came up, one bit each.
+    pub(crate) seen: u16,
+    /// Empty unless asked for.
+    pub(crate) log: String,
+}
+
+/// A whole life.
+pub(crate) fn live(seed: u64, mutant: Option<Mutant>, logged: bool) -> Life {
     let mut world = World::new(seed, mutant, logged);
     world.live();
-    (world.checker.broken, world.log.unwrap_or_default())
+    Life {
+        broken: world.checker.broken,
+        seen: world.checker.seen,
+        log: world.log.unwrap_or_default(),
+    }
 }
 
 impl World {
