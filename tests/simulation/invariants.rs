@@ -120,6 +120,8 @@ struct Track {
     not_before: u64,
     /// Its next start is somebody's wish, whatever happens before it.
     excused: bool,
+    /// A person said: end, and run again.
+    wished: bool,
 }
 
 /// What is configured, as far as the claims need it.
@@ -529,6 +531,7 @@ impl Checker {
         match *notice {
             Notice::Restarting { delay, .. } => self.restarts(letter, delay),
             Notice::Finished { exit, .. } => {
+                self.is_chargeable(letter);
                 self.tracks[letter].finished = Some(is_clean(exit));
                 self.known[letter].trial = false;
             }
@@ -592,7 +595,7 @@ impl Checker {
         let known = &self.known[letter];
         let held = known.word != Word::None && !known.word_unsure;
         let wanted = !held && self.facts[letter].configured && self.end_by.is_none();
-        let asked = self.tracks[letter].ended_asked;
+        let asked = self.tracks[letter].ended_asked || self.tracks[letter].wished;
         self.claim(wanted && !asked, Invariant::AskedIsUncharged);
     }
 
@@ -643,6 +646,11 @@ impl Checker {
                 known.asked_up = !self.facts[letter].autostart;
                 let track = &mut self.tracks[letter];
                 track.excused |= order == Order::Restart || begins_anew;
+                track.wished |= match track.state {
+                    State::Live => order == Order::Restart,
+                    State::Stopping => true,
+                    State::Down | State::Starting | State::Clearing => false,
+                };
                 if begins_anew {
                     known.forgive();
                     track.finished = None;
@@ -654,6 +662,7 @@ impl Checker {
                     term.map_or(Word::Down, |term| Word::DownUntil(self.now + millis(term)));
                 known.word_unsure = false;
                 self.tracks[letter].excused = true;
+                self.tracks[letter].wished = false;
             }
             Order::Reset => {
                 self.known[letter].forgive();
