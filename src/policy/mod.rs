@@ -428,7 +428,11 @@ impl Slot {
     /// itself. One that is only being restarted blocks nobody.
     fn blocks(&self) -> bool {
         match self.child.phase {
-            Phase::Over(Over::Finished { clean: true }) => false,
+            Phase::Over(Over::Finished { clean: true })
+            | Phase::Clearing {
+                next: Next::Over(Over::Finished { clean: true }),
+                ..
+            } => false,
             Phase::Over(_)
             | Phase::Clearing {
                 next: Next::Over(_),
