@@ -706,7 +706,7 @@ fn leftovers_get_the_same_signals_and_looks_that_grow_rare() {
         story.sleep_past_saves();
         seen.push((story.now, story.did.clone()));
     }
-    let when: Vec<u64> = seen.iter().take(7).map(|(at, _)| *at).collect();
+    let when: Vec<i64> = seen.iter().take(7).map(|(at, _)| *at).collect();
     assert_eq!(when, [20, 60, 140, 300, 620, 1_260, 2_260]);
     assert!(seen.contains(&(10_000, "KILL a".into())));
     assert_eq!(
