@@ -1015,3 +1015,40 @@ fn late_and_double_news_changes_nothing() {
     }
     assert_eq!(story.child("a").streak(), streak);
 }
+
+// ---- adoption -----------------------------------------------------------------
+
+#[test]
+fn what_runs_is_adopted_and_not_started_again() {
+    let mut next = in_phase("up").killed();
+    assert_eq!(next.event(Event::Tick), "");
+    assert!(matches!(next.phase("a"), Phase::Up { process, .. } if process.run.nth == 1));
+    // The next run has the next number.
+    next.order("a", Order::Restart);
+    assert_eq!(next.ends("a", Exit::Vanished), "spawn a#2");
+}
+
+#[test]
+fn what_vanished_while_nobody_listened_is_charged_once() {
+    let mut next = in_phase("up").killed();
+    let run = next.run("a");
+    let gone = Event::Exited {
+        run,
+        exit: Exit::Vanished,
+        left: false,
+    };
+    next.event(gone);
+    assert_eq!(next.child("a").streak(), 1);
+    assert!(matches!(next.phase("a"), Phase::Waiting { .. }));
+    next.event(gone);
+    assert_eq!(next.child("a").streak(), 1, "said twice");
+}
+
+#[test]
+fn what_a_person_stopped_is_stopped_by_the_next_sup_too() {
+    let mut story = in_phase("up");
+    story.order("a", STOP);
+    let mut next = story.killed();
+    next.event(Event::Tick);
+    assert!(matches!(next.phase("a"), Phase::Stopping { .. }));
+}

@@ -246,6 +246,27 @@ impl Story {
         next
     }
 
+    /// The next sup after a kill, with the runs of this one, before its first event.
+    pub(crate) fn killed(&self) -> Self {
+        let mut next = Self::begin(Vec::new(), false);
+        next.specs.clone_from(&self.specs);
+        let rules = Rules {
+            shutdown_timeout: secs(20),
+            ends_when_over: false,
+            seed: 1,
+        };
+        next.sup = Supervisor::new(self.specs.clone(), rules);
+        next.now = self.now;
+        let (boot, now) = (BootId([1; 16]), Uptime::from_millis(self.now));
+        next.sup.recall(&self.memory(), boot, now);
+        for (_, _, child) in self.sup.children() {
+            if let Some(process) = child.phase().process() {
+                next.sup.adopt(process.run, process.pid, process.at);
+            }
+        }
+        next
+    }
+
     // ---- how it stands ---------------------------------------------------------
 
     pub(crate) fn id(&self, name: &str) -> ChildId {
