@@ -6,8 +6,8 @@ use std::rc::Rc;
 use smol::LocalExecutor;
 use smol::channel::Sender;
 
-use super::Input;
 use super::changed::Changed;
+use super::{Input, spawn};
 use crate::store::Store;
 
 /// The way to the disk.
@@ -109,6 +109,6 @@ impl Saving {
             .await;
             let _ended = inbox.send(Input::Saved(store, result)).await;
         };
-        self.executor.spawn(write).detach();
+        spawn(&self.executor, write).detach();
     }
 }
