@@ -137,6 +137,12 @@ impl Core {
         }
     }
 
+    /// Whether with success, once everything is down and on disk.
+    pub(super) fn is_over(&self) -> Option<bool> {
+        self.end
+            .filter(|_| self.saving.is_done(self.saving.asked()))
+    }
+
     /// One event, and all that follows from it at once.
     pub(super) fn turn(&mut self, event: Event, now: Uptime) {
         self.events.push_back(event);

@@ -65,6 +65,10 @@ const LAST_WORDS: Duration = Duration::from_secs(12);
 async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
     core.borrow_mut().turn(Event::Tick, clock::now());
     loop {
+        // Before the first wait, too: a child that cannot be started may have ended it all.
+        if let Some(success) = core.borrow().is_over() {
+            return success;
+        }
         let deadline = core.borrow().supervisor.next_deadline().map(|(at, _)| at);
         let input = next(&inbox, deadline).await;
         let now = clock::now();
@@ -80,12 +84,6 @@ async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
                     core.borrow_mut().turn(Event::SaveFailed, now);
                 }
             }
-        }
-        let core = core.borrow();
-        if let Some(success) = core.end
-            && core.saving.is_done(core.saving.asked())
-        {
-            return success;
         }
     }
 }
