@@ -243,7 +243,7 @@ impl Steps {
                 )
             };
             match Errno::last() {
-                Errno::ENOENT | Errno::ENOTDIR => {}
+                Errno::ENOENT | Errno::ENOTDIR if self.programs.len() > 1 => {}
                 errno @ Errno::EACCES => worst = errno,
                 errno => return fault(Stage::Exec, errno),
             }
