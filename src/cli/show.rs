@@ -22,10 +22,11 @@ pub(super) fn status(sup: &SupReport, children: &[ChildReport], colours: bool) -
         Brief(sup.up),
         sup.config
     );
+    let [state, pid, up, restarts, avail] = ["STATE", "PID", "UP", "RESTARTS", "AVAIL"];
     let _string = writeln!(
         text,
-        "{:width$}  {:9} {:>8} {:>8} {:>9} {:>8}  {}",
-        "CHILD", "STATE", "PID", "UP", "RESTARTS", "AVAIL", "LAST EXIT, NEXT"
+        "{:width$}  {state:9} {pid:>8} {up:>8} {restarts:>9} {avail:>8}  LAST EXIT, NEXT",
+        "CHILD"
     );
     for child in children {
         // The colour goes around the padded word, or the columns would not stand.
@@ -90,7 +91,7 @@ fn note(child: &ChildReport) -> String {
     match child.hold {
         HoldReport::Down => notes.push("stopped by hand".to_owned()),
         HoldReport::DownFor(term) => {
-            notes.push(format!("stopped by hand, comes back in {}", Brief(term)))
+            notes.push(format!("stopped by hand, comes back in {}", Brief(term)));
         }
         HoldReport::None | HoldReport::Up => {
             notes.extend(
@@ -123,10 +124,8 @@ fn next_word(state: State) -> &'static str {
 /// The story of `why`.
 pub(super) fn why(child: &ChildReport, colours: bool) -> String {
     let name = &child.name;
-    let mut text = format!(
-        "{name} is {}",
-        paint(child.state.name(), colour(child), colours)
-    );
+    let state = paint(phrase(child.state), colour(child), colours);
+    let mut text = format!("{name} is {state}");
     if let (Some(up), Some(pid)) = (child.up, child.pid) {
         let _string = write!(text, " for {} (run {}, pid {pid})", Brief(up), child.run);
     }
@@ -160,6 +159,25 @@ pub(super) fn why(child: &ChildReport, colours: bool) -> String {
         );
     }
     text
+}
+
+/// Its state in a sentence.
+fn phrase(state: State) -> &'static str {
+    match state {
+        State::Queued => "waiting to start",
+        State::Readying => "getting ready",
+        State::Backoff => "waiting for its restart",
+        State::GaveUp => "given up",
+        State::Clearing => "being cleared away",
+        State::Failed => "down, it failed",
+        State::Stopped
+        | State::Held
+        | State::Starting
+        | State::Up
+        | State::Stopping
+        | State::Finished
+        | State::Parked => state.name(),
+    }
 }
 
 /// The rule that put it into its state, and what comes next.
