@@ -8,13 +8,16 @@ use nix::errno::Errno;
 use super::procfs;
 use crate::model::Signal;
 
-/// What we listen to, one event each.
+/// What we listen to, one event each. Whoever started us may have blocked them: a
+/// program inherits that, and would never hear of TERM.
 ///
 /// # Errors
 /// Where no handler can be installed: out of descriptors.
 pub fn listen() -> io::Result<Signals> {
     use async_signal::Signal::{Child, Hup, Int, Term};
-    Signals::new([Term, Int, Hup, Child])
+    let signals = Signals::new([Term, Int, Hup, Child])?;
+    nix::sys::signal::SigSet::empty().thread_set_mask()?;
+    Ok(signals)
 }
 
 /// Sends a signal to one process that we know is ours and not yet reaped.
