@@ -425,7 +425,14 @@ impl TestBox {
         sup.code()
     }
 
-    /// Kills sup, and then what it left: taking that up again is not built yet.
+    /// Kills sup alone; its children live on.
+    pub(crate) fn kill_sup_only(&mut self) {
+        let sup = self.sup.take().unwrap();
+        sup.signal(Signal::SIGKILL);
+        sup.code();
+    }
+
+    /// Kills sup, and then what it left.
     pub(crate) fn kill_sup(&mut self) {
         let sup = self.sup.take().unwrap();
         let below = descendants(sup.pid);
