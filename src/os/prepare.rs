@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
+use super::boot;
 use crate::model::spec::{Launch, Limit, Resource};
 use crate::model::{Stage, StartFault};
 
@@ -167,11 +168,7 @@ impl Steps {
             identity,
             umask: launch.umask.map(libc::mode_t::from),
             nice: launch.nice.map(i32::from),
-            limits: launch
-                .limits
-                .iter()
-                .map(|(what, limit)| raw_limit(*what, *limit))
-                .collect(),
+            limits: limits(launch),
             no_new_privs: launch.no_new_privs,
             ignored: ignored_signals(),
             ready,
@@ -348,6 +345,16 @@ fn ignored_signals() -> &'static [libc::c_int] {
             .filter(|signal| mask >> (signal - 1) & 1 == 1)
             .collect()
     })
+}
+
+/// Those of the configuration win over those that we give back.
+fn limits(launch: &Launch) -> Vec<(libc::c_int, libc::rlimit)> {
+    let found = boot::found_descriptors();
+    let back = found.map(|limit| (libc::RLIMIT_NOFILE as _, limit));
+    let said = launch.limits.iter();
+    back.into_iter()
+        .chain(said.map(|(what, limit)| raw_limit(*what, *limit)))
+        .collect()
 }
 
 fn raw_limit(what: Resource, limit: Limit) -> (libc::c_int, libc::rlimit) {
