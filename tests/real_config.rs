@@ -247,7 +247,9 @@ fn a_clean_environment_is_exactly_what_was_said() {
     let program = Program::start(&mut command, None);
     sup.adopt(program);
     let text = fs::read_to_string(format!("/proc/{}/environ", sup.pid("a"))).unwrap();
+    let home = sup.name("r");
     let dir = sup.name("");
+
     let expected = [
         ("EMPTY", ""),
         ("LANG", "C"),
@@ -255,6 +257,7 @@ fn a_clean_environment_is_exactly_what_was_said() {
         ("PATH", "/bin:/usr/bin"),
         ("PET", "cat"),
         ("SUP_CHILD", "a"),
+        ("SUP_HOME", &home),
         ("SUP_RUN", "1"),
         ("TEST_MARK", dir.trim_end_matches('/')),
         ("TZ", "UTC"),
@@ -473,6 +476,7 @@ fn files_that_are_no_configuration_get_a_clear_error() {
     sup.write("open", "[child.a]\ncommand = [\"x\"]\n");
     fs::set_permissions(sup.path("open"), fs::Permissions::from_mode(0o666)).unwrap();
     let dir = sup.name("");
+
     let files = [
         sup.name("missing"),
         dir,

@@ -542,7 +542,14 @@ pub(crate) fn pid_of(child: &Value) -> i32 {
 impl Drop for TestBox {
     fn drop(&mut self) {
         if thread::panicking() && self.sup.is_some() {
-            let _shown = writeln!(std::io::stderr(), "---- log of sup\n{}\n----", self.log());
+            let log = self.log();
+            let skipped = log.lines().count().saturating_sub(60);
+            let last: Vec<&str> = log.lines().skip(skipped).collect();
+            let _shown = writeln!(
+                std::io::stderr(),
+                "---- log of sup, {skipped} lines before it left out\n{}\n----",
+                last.join("\n")
+            );
         }
         self.sup = None;
         kill_all(&self.marked());
