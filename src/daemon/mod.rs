@@ -70,6 +70,10 @@ async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
     core.borrow_mut().turn(Event::Tick, clock::now());
     let mut trimmed = false;
     loop {
+        // Before the first wait, too: a child that cannot be started may have ended it all.
+        if let Some(success) = core.borrow().is_over() {
+            return success;
+        }
         let deadline = core.borrow().supervisor.next_deadline().map(|(at, _)| at);
         // Nothing is due: this may be a long wait. Only then, because what we let go of
         // costs the next event some 100 us.
@@ -94,12 +98,6 @@ async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
                     core.borrow_mut().turn(Event::SaveFailed, now);
                 }
             }
-        }
-        let core = core.borrow();
-        if let Some(success) = core.end
-            && core.saving.is_done(core.saving.asked())
-        {
-            return success;
         }
     }
 }

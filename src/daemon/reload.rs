@@ -7,6 +7,7 @@ use super::{Input, spawn};
 use crate::config::{self, Loaded, Mistakes};
 use crate::control::Replies;
 use crate::model::{ChildId, Uptime};
+use crate::os;
 use crate::policy::{Change, Event, plan};
 use crate::wire::control::Reply;
 
@@ -24,7 +25,7 @@ pub(super) fn read(core: &Shared, dry_run: bool, replies: Option<Replies>) {
     };
     let inbox = core.inbox.clone();
     let work = async move {
-        let result = smol::unblock(move || config::load(&path)).await;
+        let result = os::aside(move || config::load(&path)).await;
         let _loop = inbox
             .send(Input::Reloaded(Read { result, dry_run }, replies))
             .await;

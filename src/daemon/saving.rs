@@ -8,6 +8,7 @@ use smol::channel::Sender;
 
 use super::changed::Changed;
 use super::{Input, spawn};
+use crate::os;
 use crate::store::Store;
 
 /// The way to the disk.
@@ -102,7 +103,7 @@ impl Saving {
         self.writing = self.asked;
         let inbox = self.inbox.clone();
         let write = async move {
-            let (store, result) = smol::unblock(move || {
+            let (store, result) = os::aside(move || {
                 let result = store.save(&payload);
                 (store, result)
             })

@@ -110,6 +110,7 @@ pub fn run(start: Start<'_>) -> Result<bool, RunFault> {
     let mut spec = loaded.spec;
     let home = Home::open(&mut spec.settings, &path)?;
     boot::close_on_exec();
+    boot::take_descriptors();
     // sup itself keeps no volume busy; children without a directory of their own start here.
     std::env::set_current_dir("/")?;
     let adopts = boot::adopt_orphans();
