@@ -34,13 +34,16 @@ pub(super) async fn tell(exec: &[CString], telling: &Telling) {
         signals::send_family(pid, "", Signal::KILL);
         future::pending().await
     };
-    match future::or(reap::ended(child), late).await {
-        Exit::Code(0)
-        | Exit::Signal {
+    let exit = future::or(reap::ended(child), late).await;
+    let told = matches!(
+        exit,
+        Exit::Signal {
             signal: Signal::KILL,
             ..
-        } => {}
-        exit => log::warn!(target: "sup", "[WARNING] notification by {program}: {exit}"),
+        }
+    );
+    if exit != Exit::Code(0) && !told {
+        log::warn!(target: "sup", "[WARNING] notification by {program}: {exit}");
     }
 }
 

@@ -18,7 +18,6 @@ pub struct Alerts {
 
 impl Alerts {
     /// A queue, and the work that empties it.
-    #[must_use]
     pub fn new(channels: Box<[AlertSpec]>) -> (Self, impl Future<Output = ()>) {
         let (queue, waiting) = bounded(NOTIFY_QUEUE_MAX);
         let alerts = Self {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Code, Failed};
 use crate::wire::control::{Hello, Reply, Request, VERSION};
@@ -46,25 +46,21 @@ impl Client {
 }
 
 fn no_client(error: &io::Error, path: &Path) -> Failed {
-    let place = PathBuf::from(path);
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Failed {
+    use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
+    let place = path.display();
+    if [NotFound, ConnectionRefused].contains(&error.kind()) {
+        let words = format!(
+            "no sup is running here (nobody answers at {place}); \
+             start it with: sup run --config FILE"
+        );
+        return Failed {
             code: Code::NotRunning,
-            words: format!(
-                "no sup is running here (nobody answers at {}); start it with: sup run --config FILE",
-                place.display()
-            ),
-        },
-        io::ErrorKind::PermissionDenied => Failed {
-            code: Code::Failure,
-            words: format!(
-                "{}: only root and the user that runs sup may do that",
-                place.display()
-            ),
-        },
-        _ => Failed {
-            code: Code::Failure,
-            words: format!("{}: {error}", place.display()),
-        },
+            words,
+        };
     }
+    Failed::failure(if error.kind() == PermissionDenied {
+        format!("{place}: only root and the user that runs sup may do that")
+    } else {
+        format!("{place}: {error}")
+    })
 }

@@ -22,10 +22,11 @@ pub(super) fn status(sup: &SupReport, children: &[ChildReport], colours: bool) -
         Brief(sup.up),
         sup.config
     );
+    let [state, pid, up, restarts, avail] = ["STATE", "PID", "UP", "RESTARTS", "AVAIL"];
     let _string = writeln!(
         text,
-        "{:width$}  {:9} {:>8} {:>8} {:>9} {:>8}  {}",
-        "CHILD", "STATE", "PID", "UP", "RESTARTS", "AVAIL", "LAST EXIT, NEXT"
+        "{:width$}  {state:9} {pid:>8} {up:>8} {restarts:>9} {avail:>8}  LAST EXIT, NEXT",
+        "CHILD"
     );
     for child in children {
         // The colour goes around the padded word, or the columns would not stand.
@@ -90,7 +91,7 @@ fn note(child: &ChildReport) -> String {
     match child.hold {
         HoldReport::Down => notes.push("stopped by hand".to_owned()),
         HoldReport::DownFor(term) => {
-            notes.push(format!("stopped by hand, comes back in {}", Brief(term)))
+            notes.push(format!("stopped by hand, comes back in {}", Brief(term)));
         }
         HoldReport::None | HoldReport::Up => {
             notes.extend(

@@ -340,7 +340,17 @@ fn up_outcome(core: &Core, id: ChildId, after: u32) -> Option<Outcome> {
         Phase::Idle => match report::state(&core.supervisor, id) {
             State::Held => Some(Outcome::Held),
             State::Stopped => Some(Outcome::Failed),
-            _ => None,
+            State::Queued
+            | State::Starting
+            | State::Readying
+            | State::Up
+            | State::Stopping
+            | State::Clearing
+            | State::Backoff
+            | State::Finished
+            | State::Failed
+            | State::GaveUp
+            | State::Parked => None,
         },
         Phase::Over(_)
         | Phase::Waiting { .. }

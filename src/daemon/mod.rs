@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Each task waits for one thing and puts it into the inbox. Only the loop changes
-//! [`core::Core`]. A panic in a detached task would leave a process that runs and
+//! `core::Core`. A panic in a detached task would leave a process that runs and
 //! supervises nothing, so the release profile aborts.
 
 mod changed;
@@ -75,7 +75,7 @@ async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
             Some(Input::Asked(request, replies)) => clients::answer(&core, request, replies, now),
             Some(Input::Reload) => reload_by_signal(&mut core.borrow_mut(), now),
             Some(Input::Saved(store, result)) => {
-                let failed = core.borrow_mut().saving.ended(store, result);
+                let failed = core.borrow_mut().saving.ended(store, &result);
                 if failed {
                     core.borrow_mut().turn(Event::SaveFailed, now);
                 }

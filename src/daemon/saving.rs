@@ -71,15 +71,15 @@ impl Saving {
     }
 
     /// A write has ended. Whether it failed.
-    pub(super) fn ended(&mut self, store: Store, result: std::io::Result<()>) -> bool {
+    pub(super) fn ended(&mut self, store: Store, result: &std::io::Result<()>) -> bool {
         self.store = Some(store);
         self.done = self.writing;
-        match (&result, &self.fault) {
+        match (result, &self.fault) {
             (Err(error), None) => {
                 log::warn!(target: "sup", "[WARNING] memory cannot be written, children go on: {error}");
             }
             (Ok(()), Some(_)) => {
-                log::info!(target: "sup", "[SUPERVISOR] memory can be written again")
+                log::info!(target: "sup", "[SUPERVISOR] memory can be written again");
             }
             (Ok(()), None) | (Err(_), Some(_)) => {}
         }

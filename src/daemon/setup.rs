@@ -208,8 +208,11 @@ impl Home {
 }
 
 fn lock(dir: &Path) -> Result<LockGuard, RunFault> {
-    lock_dir(dir).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => RunFault::Running(dir.to_owned()),
-        _ => RunFault::System(error),
+    lock_dir(dir).map_err(|error| {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            RunFault::Running(dir.to_owned())
+        } else {
+            RunFault::System(error)
+        }
     })
 }

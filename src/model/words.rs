@@ -162,12 +162,134 @@ pub fn lines<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Vec<Line
 /// What a person is told of a notice, if it concerns one.
 #[must_use]
 pub fn telling<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Option<Telling> {
-    let (event, run, exit, level) = match *notice {
-        Notice::Restarting { run, exit, .. } => ("restarting", run, Some(exit), Level::Warning),
-        Notice::GaveUp { run, exit, .. } => ("gave-up", run, Some(exit), Level::Critical),
-        Notice::Parked { run, exit, .. } => ("parked", run, Some(exit), Level::Critical),
-        Notice::Escalated { run, exit } => ("escalated", run, Some(exit), Level::Critical),
-        Notice::Recovered { run, .. } => ("recovered", run, None, Level::Info),
+    let Told {
+        event,
+        level,
+        run,
+        exit,
+        sentence,
+        numbers,
+    } = told(notice)?;
+    let child = name(run.child);
+    let crashed = exit.map(crash_words).unwrap_or_default();
+    let mut facts = alloc::vec![
+        ("EVENT", event.to_owned()),
+        ("LEVEL", level.name().to_owned()),
+        ("CHILD", child.to_owned()),
+        ("RUN", run.nth.to_string()),
+    ];
+    facts.extend(exit.map(|exit| ("EXIT", exit.to_string())));
+    facts.extend(exit.and_then(exit_number));
+    facts.extend(numbers);
+    let message = format!("{}: {child} {crashed}{sentence}", level.name());
+    Some(Telling {
+        level,
+        message,
+        facts,
+    })
+}
+
+/// What there is to tell, before it is put into words.
+struct Told {
+    event: &'static str,
+    level: Level,
+    run: RunId,
+    exit: Option<Exit>,
+    /// What follows the child's name and how it ended.
+    sentence: String,
+    numbers: Vec<(&'static str, String)>,
+}
+
+fn told(notice: &Notice) -> Option<Told> {
+    let number = |span: Duration| span.as_secs_f64().to_string();
+    let critical = |event, run, exit, sentence, numbers| {
+        Some(Told {
+            event,
+            level: Level::Critical,
+            run,
+            exit: Some(exit),
+            sentence,
+            numbers,
+        })
+    };
+    match *notice {
+        Notice::Restarting {
+            run,
+            exit,
+            delay,
+            attempt,
+            max,
+        } => {
+            let sentence = format!(". Restarting {}", attempt_words(delay, attempt, max));
+            let mut numbers = alloc::vec![
+                ("DELAY_SECONDS", number(delay)),
+                ("ATTEMPT", attempt.to_string()),
+            ];
+            numbers.extend(max.map(|max| ("MAX_RESTARTS", max.to_string())));
+            let level = Level::Warning;
+            Some(Told {
+                event: "restarting",
+                level,
+                run,
+                exit: Some(exit),
+                sentence,
+                numbers,
+            })
+        }
+        Notice::GaveUp {
+            run,
+            exit,
+            trial: true,
+            ..
+        } => {
+            let sentence = " in its one try after giving up. Given up again".to_owned();
+            critical("gave-up", run, exit, sentence, Vec::new())
+        }
+        Notice::GaveUp {
+            run,
+            exit,
+            restarts,
+            window,
+            trial: false,
+        } => {
+            let made = count(u32::from(restarts), "restart");
+            let sentence = format!(". Giving up after {made} in {}", Spelled(window));
+            let numbers = alloc::vec![
+                ("RESTARTS", restarts.to_string()),
+                ("WINDOW_SECONDS", number(window)),
+            ];
+            critical("gave-up", run, exit, sentence, numbers)
+        }
+        Notice::Parked { run, exit, pause } => {
+            let sentence = format!(
+                ". Too many restarts: parked, next try in {}",
+                Spelled(pause)
+            );
+            critical(
+                "parked",
+                run,
+                exit,
+                sentence,
+                alloc::vec![("DELAY_SECONDS", number(pause))],
+            )
+        }
+        Notice::Escalated { run, exit } => {
+            let sentence = ". Too many restarts: its group fails with it".to_owned();
+            critical("escalated", run, exit, sentence, Vec::new())
+        }
+        Notice::Recovered { run, restarts } => {
+            let sentence = format!("has settled after {}", count(restarts, "restart"));
+            let numbers = alloc::vec![("RESTARTS", restarts.to_string())];
+            let level = Level::Info;
+            Some(Told {
+                event: "recovered",
+                level,
+                run,
+                exit: None,
+                sentence,
+                numbers,
+            })
+        }
         Notice::Started { .. }
         | Notice::Ready { .. }
         | Notice::Ended { .. }
@@ -177,57 +299,8 @@ pub fn telling<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Option
         | Notice::LeftBehind { .. }
         | Notice::Held { .. }
         | Notice::TermOver { .. }
-        | Notice::ShuttingDown => return None,
-    };
-    let child = name(run.child);
-    let crashed = exit.map_or_else(String::new, |exit| format!("{child} {}", crash_words(exit)));
-    let what = match *notice {
-        Notice::Restarting {
-            delay,
-            attempt,
-            max,
-            ..
-        } => {
-            format!(
-                "{crashed}. Restarting {}",
-                attempt_words(delay, attempt, max)
-            )
-        }
-        Notice::GaveUp { trial: true, .. } => {
-            format!("{crashed} in its one try after giving up. Given up again")
-        }
-        Notice::GaveUp {
-            restarts, window, ..
-        } => {
-            format!(
-                "{crashed}. Giving up after {} in {}",
-                count(u32::from(restarts), "restart"),
-                Spelled(window)
-            )
-        }
-        Notice::Parked { pause, .. } => format!(
-            "{crashed}. Too many restarts: parked, next try in {}",
-            Spelled(pause)
-        ),
-        Notice::Recovered { restarts, .. } => {
-            format!("{child} has settled after {}", count(restarts, "restart"))
-        }
-        _ => format!("{crashed}. Too many restarts: its group fails with it"),
-    };
-    let mut facts = alloc::vec![
-        ("EVENT", event.to_owned()),
-        ("LEVEL", level.name().to_owned()),
-        ("CHILD", child.to_owned()),
-        ("RUN", run.nth.to_string()),
-    ];
-    facts.extend(exit.map(|exit| ("EXIT", exit.to_string())));
-    facts.extend(exit.and_then(exit_number));
-    facts.extend(numbers(notice).into_iter().flatten());
-    Some(Telling {
-        level,
-        message: format!("{}: {what}", level.name()),
-        facts,
-    })
+        | Notice::ShuttingDown => None,
+    }
 }
 
 fn exit_number(exit: Exit) -> Option<(&'static str, String)> {
@@ -240,32 +313,6 @@ fn exit_number(exit: Exit) -> Option<(&'static str, String)> {
         | Exit::Watchdog
         | Exit::Unhealthy
         | Exit::OutOfMemory => None,
-    }
-}
-
-/// The numbers of a notice, as facts.
-fn numbers(notice: &Notice) -> [Option<(&'static str, String)>; 3] {
-    let seconds = |span: Duration| format!("{}", span.as_secs_f64());
-    match *notice {
-        Notice::Restarting {
-            delay,
-            attempt,
-            max,
-            ..
-        } => [
-            Some(("DELAY_SECONDS", seconds(delay))),
-            Some(("ATTEMPT", attempt.to_string())),
-            max.map(|max| ("MAX_RESTARTS", max.to_string())),
-        ],
-        Notice::GaveUp {
-            restarts, window, ..
-        } => [
-            Some(("RESTARTS", restarts.to_string())),
-            Some(("WINDOW_SECONDS", seconds(window))),
-            None,
-        ],
-        Notice::Parked { pause, .. } => [Some(("DELAY_SECONDS", seconds(pause))), None, None],
-        _ => [None, None, None],
     }
 }
 
@@ -389,7 +436,7 @@ impl fmt::Display for Spelled {
         ];
         let whole = units
             .iter()
-            .find(|(unit, _)| millis >= *unit && millis % unit == 0);
+            .find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit));
         match whole {
             Some((unit, word)) if millis / unit == 1 => write!(f, "1 {word}"),
             Some((unit, word)) => write!(f, "{} {word}s", millis / unit),

@@ -242,10 +242,11 @@ impl Steps {
                     self.envp.pointers.as_ptr(),
                 )
             };
-            match Errno::last() {
-                Errno::ENOENT | Errno::ENOTDIR => {}
-                errno @ Errno::EACCES => worst = errno,
-                errno => return fault(Stage::Exec, errno),
+            let errno = Errno::last();
+            if errno == Errno::EACCES {
+                worst = errno;
+            } else if ![Errno::ENOENT, Errno::ENOTDIR].contains(&errno) {
+                return fault(Stage::Exec, errno);
             }
         }
         fault(Stage::Exec, worst)
