@@ -124,10 +124,8 @@ fn next_word(state: State) -> &'static str {
 /// The story of `why`.
 pub(super) fn why(child: &ChildReport, colours: bool) -> String {
     let name = &child.name;
-    let mut text = format!(
-        "{name} is {}",
-        paint(child.state.name(), colour(child), colours)
-    );
+    let state = paint(phrase(child.state), colour(child), colours);
+    let mut text = format!("{name} is {state}");
     if let (Some(up), Some(pid)) = (child.up, child.pid) {
         let _string = write!(text, " for {} (run {}, pid {pid})", Brief(up), child.run);
     }
@@ -161,6 +159,25 @@ pub(super) fn why(child: &ChildReport, colours: bool) -> String {
         );
     }
     text
+}
+
+/// Its state in a sentence.
+fn phrase(state: State) -> &'static str {
+    match state {
+        State::Queued => "waiting to start",
+        State::Readying => "getting ready",
+        State::Backoff => "waiting for its restart",
+        State::GaveUp => "given up",
+        State::Clearing => "being cleared away",
+        State::Failed => "down, it failed",
+        State::Stopped
+        | State::Held
+        | State::Starting
+        | State::Up
+        | State::Stopping
+        | State::Finished
+        | State::Parked => state.name(),
+    }
 }
 
 /// The rule that put it into its state, and what comes next.

@@ -36,13 +36,7 @@ pub(super) fn answer(core: &Shared, request: Request, replies: Replies, now: Upt
                 Err(words) => refuse(core, replies, words),
             }
         }
-        Request::Reload { dry_run } => {
-            let result = reload::reload(&mut core.borrow_mut(), dry_run, now);
-            match result {
-                Ok(plan) => detach(core, send_all(replies, plan)),
-                Err(words) => refuse(core, replies, words),
-            }
-        }
+        Request::Reload { dry_run } => reload::read(core, dry_run, Some(replies)),
         Request::Logs {
             child,
             lines,
@@ -75,7 +69,8 @@ fn refuse(core: &Shared, replies: Replies, words: String) {
     detach(core, send_all(replies, vec![Reply::Refused(words)]));
 }
 
-async fn send_all(replies: Replies, all: Vec<Reply>) {
+/// Sends these, and that this is all.
+pub(super) async fn send_all(replies: Replies, all: Vec<Reply>) {
     for reply in all {
         if replies.send(reply).await.is_err() {
             return;

@@ -17,6 +17,7 @@ use super::saving::Saving;
 use super::{Input, ready};
 use crate::alerts::Alerts;
 use crate::config::env_file;
+use crate::control;
 use crate::model::spec::{AlertSpec, LogSpec, Settings};
 use crate::model::words::{self, ErrorNumber, Level};
 use crate::model::{
@@ -115,6 +116,18 @@ impl Core {
     /// Keeps these locks for as long as we live.
     pub(super) fn hold(&mut self, locks: impl IntoIterator<Item = LockGuard>) {
         self.locks.extend(locks);
+    }
+
+    /// Everything is down: our files in the runtime directory go.
+    pub(super) fn clean_up(&self) {
+        let Some(dir) = &self.runtime else { return };
+        let own = |name: &str| {
+            name == control::SOCKET || name.ends_with(".out") || name.ends_with(".notify")
+        };
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(own)) {
+            let _gone = fs::remove_file(entry.path());
+        }
     }
 
     /// From now on people are told through these channels.

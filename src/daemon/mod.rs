@@ -34,7 +34,7 @@ use smol::future;
 use smol::stream::StreamExt;
 use smol::{LocalExecutor, Timer};
 
-use self::core::{Core, Shared};
+use self::core::Shared;
 use crate::control::Replies;
 use crate::model::{Exit, RunId, Uptime};
 use crate::os::{clock, reap};
@@ -54,12 +54,16 @@ enum Input {
     Asked(Request, Replies),
     /// Read the configuration again.
     Reload,
+    /// It has been read, for somebody or for nobody.
+    Reloaded(reload::Read, Option<Replies>),
     /// A write of the memory has ended.
     Saved(Store, io::Result<()>),
 }
 
-/// Children stop being told of after this long when sup has ended.
+/// How long we stay for what is still to be told: a little longer than one program may
+/// take, and where a person asked us to end, not long.
 const LAST_WORDS: Duration = Duration::from_secs(12);
+const LAST_WORDS_ASKED: Duration = Duration::from_secs(2);
 
 /// Lives until everything has been stopped: whether with success.
 async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
@@ -73,7 +77,10 @@ async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
             Some(Input::Event(event)) => core.borrow_mut().turn(event, now),
             Some(Input::Ended(run, exit)) => core.borrow_mut().ended(run, exit, now),
             Some(Input::Asked(request, replies)) => clients::answer(&core, request, replies, now),
-            Some(Input::Reload) => reload_by_signal(&mut core.borrow_mut(), now),
+            Some(Input::Reload) => reload::read(&core, false, None),
+            Some(Input::Reloaded(read, replies)) => {
+                reload::take(&core, read, replies, now);
+            }
             Some(Input::Saved(store, result)) => {
                 let failed = core.borrow_mut().saving.ended(store, &result);
                 if failed {
@@ -105,23 +112,13 @@ async fn next(inbox: &Receiver<Input>, deadline: Option<Uptime>) -> Option<Input
     }
 }
 
-fn reload_by_signal(core: &mut Core, now: Uptime) {
-    match reload::reload(core, false, now) {
-        Ok(_) => log::info!(target: "sup", "[SUPERVISOR] the configuration has been read again"),
-        Err(words) => {
-            for line in words.lines() {
-                log::error!(target: "sup", "[ERROR] {line}");
-            }
-            log::error!(target: "sup", "[ERROR] nothing has been changed");
-        }
-    }
-}
-
 /// TERM and INT end, HUP reloads, CHLD may bring an orphan.
-async fn listen(mut signals: Signals, inbox: Sender<Input>, adopts: bool) {
+async fn listen(mut signals: Signals, inbox: Sender<Input>, adopts: bool, reloads: bool) {
     while let Some(signal) = signals.next().await {
         let input = match signal {
             Ok(Signal::Term | Signal::Int) => Input::Event(Event::Shutdown),
+            // Without a configuration, the terminal has gone.
+            Ok(Signal::Hup) if !reloads => Input::Event(Event::Shutdown),
             Ok(Signal::Hup) => Input::Reload,
             Ok(_) => {
                 if adopts {
@@ -152,20 +149,29 @@ fn block_on(
         executor.spawn(async_process::driver()).detach();
         future::yield_now().await;
         let made = make(Rc::clone(&executor), inbox.clone())?;
-        let adopts = made.core.adopts;
-        executor.spawn(listen(made.signals, inbox, adopts)).detach();
+        let (adopts, reloads) = (made.core.adopts, made.core.config.is_some());
+        executor
+            .spawn(listen(made.signals, inbox, adopts, reloads))
+            .detach();
         let core = Rc::new(RefCell::new(made.core));
         let success = live(Rc::clone(&core), received).await;
-        last_words(&core).await;
+        last_words(&core, success).await;
+        core.borrow_mut().clean_up();
         Ok(success)
     }))
 }
 
-/// What is still to be told is told, within a bound.
-async fn last_words(core: &Shared) {
+/// What is still to be told is told, within a bound: long enough for a program that says
+/// why we failed, and hardly noticed by a person who asked us to end.
+async fn last_words(core: &Shared, success: bool) {
     let work = core.borrow_mut().close_alerts();
+    let patience = if success {
+        LAST_WORDS_ASKED
+    } else {
+        LAST_WORDS
+    };
     let timer = async {
-        Timer::after(LAST_WORDS).await;
+        Timer::after(patience).await;
     };
     future::or(work, timer).await;
 }

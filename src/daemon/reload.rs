@@ -1,20 +1,56 @@
 //! A new configuration, from the same file: all of it or nothing.
 
-use super::core::Core;
-use crate::config;
+use std::rc::Rc;
+
+use super::Input;
+use super::core::{Core, Shared};
+use crate::config::{self, Loaded, Mistakes};
+use crate::control::Replies;
 use crate::model::{ChildId, Uptime};
 use crate::policy::{Change, Event, plan};
 use crate::wire::control::Reply;
 
-/// Reads the configuration again and carries it out, or only says what would happen.
-///
-/// # Errors
-/// Every mistake in it, in words; then nothing has changed.
-pub(super) fn reload(core: &mut Core, dry_run: bool, now: Uptime) -> Result<Vec<Reply>, String> {
+/// A configuration that has been read again.
+pub(super) struct Read {
+    result: Result<Loaded, Mistakes>,
+    dry_run: bool,
+}
+
+/// Starts to read the configuration again, on a thread that may wait for a sleeping disk.
+pub(super) fn read(core: &Shared, dry_run: bool, replies: Option<Replies>) {
+    let core = core.borrow();
     let Some(path) = core.config.clone() else {
-        return Err("there is no configuration to reload".to_owned());
+        return;
     };
-    let loaded = config::load(&path).map_err(|mistakes| mistakes.to_string())?;
+    let inbox = core.inbox.clone();
+    let work = async move {
+        let result = smol::unblock(move || config::load(&path)).await;
+        let _loop = inbox
+            .send(Input::Reloaded(Read { result, dry_run }, replies))
+            .await;
+    };
+    core.executor.spawn(work).detach();
+}
+
+/// Carries a configuration out, or only says what would happen; tells whoever asked,
+/// and the log where a signal did.
+pub(super) fn take(core: &Shared, read: Read, replies: Option<Replies>, now: Uptime) {
+    let all = match read.result {
+        Ok(loaded) => carry_out(&mut core.borrow_mut(), loaded, read.dry_run, now),
+        Err(mistakes) => vec![Reply::Refused(mistakes.to_string())],
+    };
+    match replies {
+        Some(replies) => {
+            let executor = Rc::clone(&core.borrow().executor);
+            executor
+                .spawn(super::clients::send_all(replies, all))
+                .detach();
+        }
+        None => all.iter().for_each(log),
+    }
+}
+
+fn carry_out(core: &mut Core, loaded: Loaded, dry_run: bool, now: Uptime) -> Vec<Reply> {
     let children = loaded.spec.children.into_vec();
     let changes = plan(&core.supervisor, &children);
     let mut replies: Vec<Reply> = changes
@@ -37,12 +73,12 @@ pub(super) fn reload(core: &mut Core, dry_run: bool, now: Uptime) -> Result<Vec<
             .reload(children, settings.shutdown_timeout, now);
         if settings.alerts != core.settings.alerts {
             core.use_alerts(settings.alerts.clone());
+            core.settings.alerts.clone_from(&settings.alerts);
         }
-        core.settings.alerts.clone_from(&settings.alerts);
         adjust_outputs(core);
         core.turn(Event::Tick, now);
     }
-    Ok(replies)
+    replies
 }
 
 fn planned(name: &str, change: Change) -> Reply {
@@ -56,6 +92,29 @@ fn planned(name: &str, change: Change) -> Reply {
     Reply::Planned {
         child: name.to_owned(),
         change: change.to_owned(),
+    }
+}
+
+/// What a client would have been told, for the log.
+fn log(reply: &Reply) {
+    match reply {
+        Reply::Planned { child, change } if change != "kept" => {
+            log::info!(target: "sup", "[SUPERVISOR] reload: {child}: {change}");
+        }
+        Reply::Warning(words) => log::warn!(target: "sup", "[WARNING] reload: {words}"),
+        Reply::Refused(words) => {
+            for line in words.lines() {
+                log::error!(target: "sup", "[ERROR] reload: {line}");
+            }
+            log::error!(target: "sup", "[ERROR] reload: nothing has been changed");
+        }
+        Reply::Planned { .. }
+        | Reply::Sup(_)
+        | Reply::Child(_)
+        | Reply::Ordered { .. }
+        | Reply::Output { .. }
+        | Reply::Event { .. }
+        | Reply::Done => {}
     }
 }
 

@@ -150,8 +150,9 @@ impl Home {
             .map_or_else(place::default_runtime, PathBuf::from);
         place::private_dir(&runtime)?;
         let runtime_lock = lock(&runtime)?;
-        let (store, loaded) = Store::open(&state)?;
+        store::make_dir(&state)?;
         let state_lock = lock(&state)?;
+        let (store, loaded) = Store::open(&state)?;
         for remark in &loaded.remarks {
             log::warn!(target: "sup", "[WARNING] memory: {remark}");
         }
@@ -198,6 +199,7 @@ impl Home {
             runtime: Some(self.runtime),
             adopts,
         };
+        log::info!(target: "sup", "[SUPERVISOR] sup {} looks after {count} of {}", env!("CARGO_PKG_VERSION"), parts.config.as_deref().unwrap_or(Path::new("")).display());
         let mut core = Core::new(parts);
         core.hold(self._locks);
         Ok(Made {

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -113,6 +114,8 @@ pub(super) struct Steps {
     nice: Option<i32>,
     limits: Vec<(libc::c_int, libc::rlimit)>,
     no_new_privs: bool,
+    /// Signals that would stay ignored.
+    ignored: &'static [libc::c_int],
     /// Our end of the readiness pipe, and the number that the child knows it by.
     ready: Option<(OwnedFd, RawFd)>,
 }
@@ -166,6 +169,7 @@ impl Steps {
                 .map(|(what, limit)| raw_limit(*what, *limit))
                 .collect(),
             no_new_privs: launch.no_new_privs,
+            ignored: ignored_signals(),
             ready,
         }
     }
@@ -182,7 +186,7 @@ impl Steps {
 
     fn take(&self) -> Result<(), StartFault> {
         nix::unistd::setsid().map_err(|errno| fault(Stage::Session, errno))?;
-        reset_signals()?;
+        reset_signals(self.ignored)?;
         if let Some(mask) = self.umask {
             // SAFETY: cannot fail, touches no memory.
             unsafe { libc::umask(mask) };
@@ -299,16 +303,31 @@ fn programs(command: &CStr, path: &[u8]) -> Vec<CString> {
         .collect()
 }
 
-/// All signals to their defaults and none blocked: children inherit what whoever
-/// started us ignored (`nohup`), and blocked.
-fn reset_signals() -> Result<(), StartFault> {
-    for signal in 1..=64 {
-        // SAFETY: SIG_DFL is always a valid disposition; KILL and STOP refuse, unharmed.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+/// No signal ignored and none blocked: children inherit both from whoever started us,
+/// `nohup` for example. Handlers need no reset, `exec` does that.
+fn reset_signals(ignored: &[libc::c_int]) -> Result<(), StartFault> {
+    for signal in ignored {
+        // SAFETY: SIG_DFL is always a valid disposition.
+        unsafe { libc::signal(*signal, libc::SIG_DFL) };
     }
-    nix::sys::signal::SigSet::empty()
-        .thread_set_mask()
+    let none = nix::sys::signal::SigSet::empty();
+    none.thread_set_mask()
         .map_err(|errno| fault(Stage::Signals, errno))
+}
+
+/// The signals that were ignored when sup was started, from `/proc`, or any where that
+/// cannot be read.
+fn ignored_signals() -> &'static [libc::c_int] {
+    static IGNORED: OnceLock<Box<[libc::c_int]>> = OnceLock::new();
+    IGNORED.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        let mask = mask.unwrap_or(u64::MAX);
+        (1..=64)
+            .filter(|signal| mask >> (signal - 1) & 1 == 1)
+            .collect()
+    })
 }
 
 fn raw_limit(what: Resource, limit: Limit) -> (libc::c_int, libc::rlimit) {

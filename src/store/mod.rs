@@ -147,7 +147,13 @@ fn is_common(fault: ErrorKind) -> bool {
     )
 }
 
-fn make_dir(dir: &Path) -> io::Result<()> {
+/// Makes the state directory (mode 0700) where it is missing. Its parents are not made:
+/// they would hide that the volume is not there yet.
+///
+/// # Errors
+///
+/// It cannot be made, or is no directory; in words that name it.
+pub fn make_dir(dir: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(dir) {
         Ok(()) => {
             let parent = dir.parent().filter(|parent| *parent != Path::new(""));
