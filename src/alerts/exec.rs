@@ -31,7 +31,7 @@ pub(super) async fn tell(exec: &[CString], telling: &Telling) {
     let late = async {
         Timer::after(NOTIFY_TIMEOUT).await;
         log::warn!(target: "sup", "[WARNING] notification by {program}: still running after {NOTIFY_TIMEOUT:?}, killed");
-        signals::send_family(pid, "", Signal::KILL);
+        signals::send_family(pid, None, Signal::KILL);
         future::pending().await
     };
     let exit = future::or(reap::ended(child), late).await;

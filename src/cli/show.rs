@@ -80,6 +80,9 @@ fn availability(child: &ChildReport) -> String {
 /// What the columns do not say.
 fn note(child: &ChildReport) -> String {
     let mut notes = Vec::new();
+    if child.adopted {
+        notes.push("adopted".to_owned());
+    }
     if let Some(last) = child.exits.last() {
         notes.push(format!("{} {} ago", last.exit, Brief(last.ago)));
     }

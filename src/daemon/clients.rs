@@ -139,7 +139,11 @@ async fn status(core: Shared, ids: Vec<ChildId>, replies: Replies) {
     let mut going = replies.send(Reply::Sup(head)).await.is_ok();
     for id in ids {
         // One at a time: a thousand reports need not be in memory at once.
-        let reply = Reply::Child(report::child(&core.borrow().supervisor, id, clock::now()));
+        let reply = {
+            let core = core.borrow();
+            let adopted = core.adopted(id).is_some();
+            Reply::Child(report::child(&core.supervisor, id, adopted, clock::now()))
+        };
         going = going && replies.send(reply).await.is_ok();
     }
     let _left = replies.send(Reply::Done).await;

@@ -23,7 +23,9 @@ use crate::model::words::{self, ErrorNumber, Level};
 use crate::model::{
     BootId, ChildId, ChildSpec, Exit, Notice, Order, RunId, Signal, Stage, StartFault, Uptime,
 };
+use crate::os::adopt::{self, Record};
 use crate::os::file::LockGuard;
+use crate::os::procfs::Mark;
 use crate::os::{clock, procfs, reap, signals, spawn};
 use crate::policy::{Action, Answer, Event, Phase, Reach, Supervisor};
 use crate::store;
@@ -48,7 +50,9 @@ pub(super) struct Core {
     alerts: Option<Alerts>,
     /// Tells people; ends when `alerts` is dropped and all has been told.
     telling: Option<Task<()>>,
-    boot: BootId,
+    pub(super) boot: BootId,
+    /// What tells our processes from those of another sup.
+    home: String,
     locks: Vec<LockGuard>,
     /// Where sockets are made.
     runtime: Option<PathBuf>,
@@ -65,6 +69,8 @@ pub(super) struct Core {
 /// A run that has a process, and the tasks that listen to it.
 struct Live {
     run: RunId,
+    /// Of a run that another sup has started.
+    adopted: Option<Record>,
     _watch: Task<()>,
     _ready: Option<Task<()>>,
 }
@@ -97,11 +103,15 @@ impl Core {
             config: parts.config,
             started: clock::now(),
             changed: Rc::default(),
+            home: parts.runtime.as_ref().map_or_else(
+                || format!("pid:{}", std::process::id()),
+                |dir| dir.display().to_string(),
+            ),
             alerts: None,
             telling: None,
+            runtime: parts.runtime,
             locks: Vec::new(),
             boot: parts.boot,
-            runtime: parts.runtime,
             adopts: parts.adopts,
             end: None,
             live: Vec::new(),
@@ -122,7 +132,10 @@ impl Core {
     pub(super) fn clean_up(&self) {
         let Some(dir) = &self.runtime else { return };
         let own = |name: &str| {
-            name == control::SOCKET || name.ends_with(".out") || name.ends_with(".notify")
+            name == control::SOCKET
+                || name.ends_with(".out")
+                || name.ends_with(".notify")
+                || name.ends_with(adopt::ENDING)
         };
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
         for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(own)) {
@@ -173,21 +186,14 @@ impl Core {
     /// A main process has ended. What it left in its own group is one system call to
     /// find; all of its family is looked for where nobody waits for the successor.
     pub(super) fn ended(&mut self, run: RunId, exit: Exit, now: Uptime) {
-        let process = self.supervisor.child(run.child).phase().process();
-        let left = process
-            .filter(|process| process.run == run)
-            .is_some_and(|process| {
-                let stopping = matches!(
-                    self.supervisor.child(run.child).phase(),
-                    Phase::Stopping { .. }
-                );
-                signals::group_lives(process.pid)
-                    || ((stopping || exit == Exit::Code(0)) && self.has_family(run, process.pid))
-            });
+        let left = self.is_left(run, exit);
         if let Some(place) = self.live.get_mut(run.child.index())
             && place.as_ref().is_some_and(|live| live.run == run)
         {
             *place = None;
+        }
+        if !left {
+            self.forget(run);
         }
         self.turn(Event::Exited { run, exit, left }, now);
         if self.adopts {
@@ -195,10 +201,30 @@ impl Core {
         }
     }
 
+    /// Whether a run that has ended left anything behind. Of an adopted one, the pid may
+    /// be somebody else's by now, so its family is looked for by more than that.
+    fn is_left(&self, run: RunId, exit: Exit) -> bool {
+        let phase = self.supervisor.child(run.child).phase();
+        let Some(process) = phase.process().filter(|process| process.run == run) else {
+            return false;
+        };
+        let adopted = self.adopted(run.child).is_some();
+        let unhurried = matches!(phase, Phase::Stopping { .. }) || exit == Exit::Code(0);
+        (!adopted && signals::group_lives(process.pid))
+            || ((adopted || unhurried) && self.has_family(run, process.pid))
+    }
+
+    /// Nothing of a run is left to be known again.
+    fn forget(&self, run: RunId) {
+        if let Some(dir) = &self.runtime {
+            adopt::erase(dir, &self.supervisor.spec(run.child).name);
+        }
+    }
+
     fn perform(&mut self, action: Action, now: Uptime) {
         match action {
             Action::Spawn(run) => {
-                let event = match self.start(run) {
+                let event = match self.start(run, now) {
                     Ok(pid) => Event::Started { run, pid },
                     Err(fault) => {
                         self.explain(run, fault);
@@ -211,6 +237,7 @@ impl Core {
             Action::Look(run) => {
                 let process = self.supervisor.child(run.child).phase().process();
                 if process.is_none_or(|process| !self.has_family(run, process.pid)) {
+                    self.forget(run);
                     self.events.push_back(Event::Cleared { run });
                 }
             }
@@ -234,30 +261,57 @@ impl Core {
             return;
         };
         match to {
-            Reach::Main if reap::is_ours(process.pid) => signals::send(process.pid, signal),
+            Reach::Main if reap::is_ours(process.pid) || self.is_adopted_alive(run) => {
+                signals::send(process.pid, signal);
+            }
             Reach::Main => {}
-            Reach::All => signals::send_family(process.pid, &self.mark(run), signal),
+            Reach::All => {
+                let leader = self.leader(run, process.pid);
+                signals::send_family(leader, Some(&self.mark(run)), signal);
+            }
         }
     }
 
     fn has_family(&self, run: RunId, pid: u32) -> bool {
-        !procfs::family(pid, &self.mark(run)).is_empty()
+        !procfs::family(self.leader(run, pid), Some(&self.mark(run))).is_empty()
     }
 
-    /// By this we know an orphan again.
-    fn mark(&self, run: RunId) -> String {
-        format!("SUP_CHILD={}", self.supervisor.spec(run.child).name)
+    /// The pid of a session's leader; 0 where it has been given to somebody else since.
+    fn leader(&self, run: RunId, pid: u32) -> u32 {
+        let recycled = self
+            .adopted(run.child)
+            .is_some_and(|record| record.is_recycled());
+        if recycled { 0 } else { pid }
+    }
+
+    fn is_adopted_alive(&self, run: RunId) -> bool {
+        self.adopted(run.child)
+            .is_some_and(|record| record.nth == run.nth && record.is_alive())
+    }
+
+    /// The record of a child's run that another sup has started.
+    pub(super) fn adopted(&self, child: ChildId) -> Option<Record> {
+        self.live.get(child.index())?.as_ref()?.adopted
+    }
+
+    fn mark(&self, run: RunId) -> Mark {
+        let child = format!("SUP_CHILD={}", self.supervisor.spec(run.child).name);
+        Mark {
+            child,
+            home: format!("SUP_HOME={}", self.home),
+        }
     }
 
     // ---- starting -----------------------------------------------------------
 
     /// Makes a process for a run, and the tasks that listen to it.
-    fn start(&mut self, run: RunId) -> Result<u32, StartFault> {
+    fn start(&mut self, run: RunId, now: Uptime) -> Result<u32, StartFault> {
         let spec = self.supervisor.spec(run.child);
         let (ear, mouth) = ready::connect(spec, self.runtime.as_deref())?;
         let mut own_env = vec![
             ("SUP_CHILD", spec.name.to_string()),
             ("SUP_RUN", run.nth.to_string()),
+            ("SUP_HOME", self.home.clone()),
         ];
         own_env.extend(mouth.socket.map(|path| ("NOTIFY_SOCKET", path)));
         let extras = spawn::Extras {
@@ -269,6 +323,7 @@ impl Core {
         };
         let child = spawn::spawn(&spec.launch, extras)?;
         let pid = child.id();
+        self.write_down(run, pid, now);
         let inbox = self.inbox.clone();
         let watch = self.executor.spawn(async move {
             let exit = reap::ended(child).await;
@@ -281,16 +336,58 @@ impl Core {
                 let _loop = inbox.send(Input::Event(Event::Ready { run })).await;
             })
         });
-        let index = run.child.index();
-        if self.live.len() <= index {
-            self.live.resize_with(index + 1, || None);
-        }
-        self.live[index] = Some(Live {
+        self.keep(Live {
             run,
+            adopted: None,
             _watch: watch,
             _ready: ready,
         });
         Ok(pid)
+    }
+
+    /// For the sup that comes after us, should we be killed.
+    fn write_down(&self, run: RunId, pid: u32, now: Uptime) {
+        let Some(dir) = &self.runtime else { return };
+        let name = &self.supervisor.spec(run.child).name;
+        let written =
+            Record::of(pid, run.nth, now, self.boot).map(|record| record.write(dir, name));
+        if let Some(Err(error)) = written {
+            log::warn!(target: "sup", "[WARNING] {name}: a sup after this one will not know its process: {error}");
+        }
+    }
+
+    /// Takes up a run that another sup has started: from now on we hear of its end. What
+    /// has ended while nobody listened ends now.
+    pub(super) fn adopt(&mut self, child: ChildId, record: Record) {
+        let run = RunId {
+            child,
+            nth: record.nth,
+        };
+        self.supervisor.adopt(run, record.pid, record.at);
+        let name = &self.supervisor.spec(child).name;
+        if record.is_alive() {
+            log::info!(target: "sup", "[SUPERVISOR] {name} adopted (pid {})", record.pid);
+        }
+        self.outputs.attach(child, self.supervisor.spec(child));
+        let inbox = self.inbox.clone();
+        let watch = self.executor.spawn(async move {
+            record.ended().await;
+            let _loop = inbox.send(Input::Ended(run, Exit::Vanished)).await;
+        });
+        self.keep(Live {
+            run,
+            adopted: Some(record),
+            _watch: watch,
+            _ready: None,
+        });
+    }
+
+    fn keep(&mut self, live: Live) {
+        let index = live.run.child.index();
+        if self.live.len() <= index {
+            self.live.resize_with(index + 1, || None);
+        }
+        self.live[index] = Some(live);
     }
 
     /// Names the thing that the failed step was about.

@@ -96,6 +96,14 @@ impl Outputs {
         }
     }
 
+    /// Reads on where another sup has left off: the child still holds its pipe.
+    pub(super) fn attach(&mut self, id: ChildId, spec: &ChildSpec) {
+        if matches!(spec.log, LogSpec::Ring | LogSpec::File(_)) {
+            // A pipe that cannot be opened is told of; the child goes on.
+            let _told = self.open(id, spec);
+        }
+    }
+
     fn write_end(&mut self, dir: &Path, id: ChildId, spec: &ChildSpec) -> io::Result<File> {
         if let Some(output) = self.place(id).filter(|output| output.name == spec.name) {
             match fifo::write_end(&output.pipe) {

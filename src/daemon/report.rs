@@ -6,7 +6,12 @@ use crate::model::{ChildId, Uptime};
 use crate::policy::{Due, Over, Phase, Supervisor};
 
 /// How one child stands.
-pub(super) fn child(supervisor: &Supervisor, id: ChildId, now: Uptime) -> ChildReport {
+pub(super) fn child(
+    supervisor: &Supervisor,
+    id: ChildId,
+    adopted: bool,
+    now: Uptime,
+) -> ChildReport {
     let (spec, child) = (supervisor.spec(id), supervisor.child(id));
     let budget = &spec.life.budget;
     let process = child.phase().process();
@@ -21,6 +26,7 @@ pub(super) fn child(supervisor: &Supervisor, id: ChildId, now: Uptime) -> ChildR
         pid: process.map(|process| process.pid),
         run: child.runs(),
         up: process.map(|process| now - process.at),
+        adopted,
         hold: match child.hold() {
             Hold::None => HoldReport::None,
             Hold::Up => HoldReport::Up,

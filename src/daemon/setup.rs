@@ -16,7 +16,9 @@ use super::saving::Saving;
 use super::{Input, block_on};
 use crate::config::{self, Mistakes};
 use crate::control;
+use crate::model::BootId;
 use crate::model::spec::{Settings, Spec};
+use crate::os::adopt::{self, Record};
 use crate::os::file::{LockGuard, lock_dir};
 use crate::os::{boot, clock, place, signals, socket};
 use crate::policy::{Rules, Supervisor};
@@ -196,16 +198,48 @@ impl Home {
             settings: spec.settings,
             config: Some(config),
             boot,
-            runtime: Some(self.runtime),
+            runtime: Some(self.runtime.clone()),
             adopts,
         };
         log::info!(target: "sup", "[SUPERVISOR] sup {} looks after {count} of {}", env!("CARGO_PKG_VERSION"), parts.config.as_deref().unwrap_or(Path::new("")).display());
+        let dir = self.runtime;
         let mut core = Core::new(parts);
         core.hold(self._locks);
+        adopt_all(&mut core, &dir);
         Ok(Made {
             core,
             signals: signals::listen()?,
         })
+    }
+}
+
+/// Takes up what another sup has started under this boot: by what it wrote down, and by
+/// the marks in the environment where it was killed before it could.
+fn adopt_all(core: &mut Core, dir: &Path) {
+    let boot = core.boot;
+    if boot == BootId::default() {
+        return; // Nobody can be known again without one.
+    }
+    let strays = adopt::strays(&dir.display().to_string(), boot);
+    let children: Vec<_> = core
+        .supervisor
+        .children()
+        .map(|(id, spec, _)| (id, spec.name.clone()))
+        .collect();
+    for (id, name) in children {
+        let written = Record::read(dir, &name).filter(|record| record.boot == boot);
+        let stray = strays
+            .iter()
+            .find(|(child, _)| **child == *name)
+            .map(|(_, record)| *record);
+        let record = match (written, stray) {
+            // A stray of the same run is what its dead main process left behind.
+            (Some(written), Some(stray)) if stray.nth > written.nth => Some(stray),
+            (written, stray) => written.or(stray),
+        };
+        if let Some(record) = record {
+            core.adopt(id, record);
+        }
     }
 }
 

@@ -38,6 +38,9 @@ pub struct ChildReport {
     pub run: u32,
     /// How long it has been running (up, readying, stopping).
     pub up: Option<Duration>,
+    /// Whether another sup has started this run, so that the kernel will not tell us how
+    /// it ends.
+    pub adopted: bool,
     /// Whether a person said that it should be up or down.
     pub hold: HoldReport,
     /// Until the next thing happens by itself.

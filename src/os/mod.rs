@@ -4,16 +4,19 @@
 //! | what | Linux | without it |
 //! |---|---|---|
 //! | `pidfd_open` (in async-process) | 5.3 | SIGCHLD, chosen once at start |
+//! | `pidfd_open` (of adopted processes) | 5.3 | a look at `/proc` each second |
 //! | `CLOCK_BOOTTIME` | 2.6.39 | `CLOCK_MONOTONIC` |
 //! | `PR_SET_CHILD_SUBREAPER` | 3.4 | orphans go to init; sessions are still swept |
 //! | `PR_SET_NO_NEW_PRIVS` | 3.5 | a child that asks for it does not start, and says why |
 //!
 //! `scripts/check` runs the real-process tests a second time without the first.
 
+pub mod adopt;
 pub mod boot;
 pub mod clock;
 pub mod fifo;
 pub mod file;
+pub mod kernel;
 pub mod place;
 mod prepare;
 pub mod procfs;

@@ -41,18 +41,30 @@ pub fn processes(mut is_one: impl FnMut(&Stat) -> bool) -> Vec<Stat> {
     alive.filter(|stat| is_one(stat)).collect()
 }
 
-/// Everything alive that belongs to a run: the session that `leader` made, their
-/// descendants in sessions of their own, and orphans that came to us with `mark` in
-/// their environment, such as a program that forked twice to become a daemon.
+/// By what we know the processes of a child again, in whatever session they are: two
+/// variables that each of its runs has in its environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// `SUP_CHILD=` and the child's name.
+    pub child: String,
+    /// `SUP_HOME=` and what tells one sup from another: its runtime directory.
+    pub home: String,
+}
+
+/// Everything alive that belongs to a run: the session that `leader` made, descendants in
+/// sessions of their own, and orphans with the child's mark, such as a program that
+/// forked twice to become a daemon. `leader` may be 0: only the marked, then.
 #[must_use]
-pub fn family(leader: u32, mark: &str) -> Vec<Stat> {
+pub fn family(leader: u32, mark: Option<&Mark>) -> Vec<Stat> {
     let (leader, me) = (leader.cast_signed(), std::process::id().cast_signed());
     let mut rest = processes(|stat| stat.pid != me);
-    let is_orphan =
-        |stat: &Stat| stat.parent == me && stat.pid != leader && is_marked(stat.pid, mark);
-    let mut family: Vec<Stat> = rest
-        .extract_if(.., |stat| stat.session == leader || is_orphan(stat))
-        .collect();
+    let is_orphan = |stat: &Stat| {
+        // Those of a sup that died went to init.
+        let adopted = stat.pid != leader && [1, me].contains(&stat.parent);
+        adopted && mark.is_some_and(|mark| is_marked(stat.pid, mark))
+    };
+    let is_first = |stat: &mut Stat| (leader > 0 && stat.session == leader) || is_orphan(stat);
+    let mut family: Vec<Stat> = rest.extract_if(.., is_first).collect();
     let mut known = 0;
     while known < family.len() {
         let Stat { pid, session, .. } = family[known];
@@ -62,13 +74,30 @@ pub fn family(leader: u32, mark: &str) -> Vec<Stat> {
     family
 }
 
-/// Whether a process was started with this `KEY=VALUE` in its environment.
-fn is_marked(pid: i32, mark: &str) -> bool {
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
-        environ
-            .split(|&b| b == 0)
-            .any(|variable| variable == mark.as_bytes())
+fn is_marked(pid: i32, mark: &Mark) -> bool {
+    variables(pid, |environ| {
+        let has = |variable: &str| environ.clone().any(|found| found == variable.as_bytes());
+        has(&mark.child) && has(&mark.home)
     })
+    .unwrap_or(false)
+}
+
+/// The value of one variable in a process's environment, as it was at its start.
+#[must_use]
+pub fn variable(pid: i32, key: &str) -> Option<String> {
+    variables(pid, |mut environ| {
+        let value =
+            environ.find_map(|found| found.strip_prefix(key.as_bytes())?.strip_prefix(b"="))?;
+        String::from_utf8(value.to_vec()).ok()
+    })?
+}
+
+fn variables<T>(
+    pid: i32,
+    read: impl FnOnce(std::slice::Split<'_, u8, fn(&u8) -> bool>) -> T,
+) -> Option<T> {
+    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    Some(read(environ.split((|b| *b == 0) as fn(&u8) -> bool)))
 }
 
 /// The program's name is in parentheses and may hold anything, so what follows is

@@ -5,7 +5,7 @@ use std::io;
 use async_signal::Signals;
 use nix::errno::Errno;
 
-use super::procfs;
+use super::procfs::{self, Mark};
 use crate::model::Signal;
 
 /// What we listen to, one event each.
@@ -25,9 +25,11 @@ pub fn send(pid: u32, signal: Signal) {
 /// Sends a signal to everything alive that belongs to a run (see [`procfs::family`]):
 /// its process group in one call, so that nobody is missed who is being made meanwhile,
 /// and the others one by one.
-pub fn send_family(leader: u32, mark: &str, signal: Signal) {
+pub fn send_family(leader: u32, mark: Option<&Mark>, signal: Signal) {
     let group = leader.cast_signed();
-    send_raw(-group, signal);
+    if group > 1 {
+        send_raw(-group, signal);
+    }
     for stray in procfs::family(leader, mark)
         .iter()
         .filter(|stat| stat.group != group)

@@ -101,7 +101,7 @@ fn end_strays() {
     let strays = procfs::processes(|stat| stat.parent == me && stat.session == stat.pid);
     for pid in strays.iter().map(|stat| stat.pid.cast_unsigned()) {
         if !reap::is_ours(pid) {
-            signals::send_family(pid, "", Signal::KILL);
+            signals::send_family(pid, None, Signal::KILL);
         }
     }
 }

@@ -45,7 +45,7 @@ use core::time::Duration;
 use deps::Links;
 
 use crate::model::memory::Hold;
-use crate::model::{BootId, ChildId, ChildSpec, Memory, Uptime};
+use crate::model::{BootId, ChildId, ChildSpec, Memory, RunId, Uptime};
 
 /// After the last KILL, how long we wait for the kernel before we leave anyway: a
 /// process in uninterruptible sleep ends when its disk answers, not before.
@@ -145,6 +145,14 @@ impl Supervisor {
             {
                 slot.child.recall(known, &slot.spec.life, rebooted, now);
             }
+        }
+    }
+
+    /// Takes up a run that another sup has started, and that may have ended since, before
+    /// the first event. It counts as up since it was started.
+    pub fn adopt(&mut self, run: RunId, pid: u32, at: Uptime) {
+        if let Some(slot) = self.slots.get_mut(run.child.index()) {
+            slot.child.adopt(run, pid, at);
         }
     }
 
@@ -420,7 +428,11 @@ impl Slot {
     /// itself. One that is only being restarted blocks nobody.
     fn blocks(&self) -> bool {
         match self.child.phase {
-            Phase::Over(Over::Finished { clean: true }) => false,
+            Phase::Over(Over::Finished { clean: true })
+            | Phase::Clearing {
+                next: Next::Over(Over::Finished { clean: true }),
+                ..
+            } => false,
             Phase::Over(_)
             | Phase::Clearing {
                 next: Next::Over(_),

@@ -79,15 +79,18 @@ impl Supervisor {
     fn order_start(&mut self, id: ChildId) -> Answer {
         // Asked once: in a lattice of requirements there are more paths than stars.
         self.slot_mut(id).blocked = None;
+        let mut pulled = false;
         for n in 0..self.slot(id).links.requires.len() {
             let required = self.slot(id).links.requires[n];
             let slot = self.slot(required);
             if slot.presence == Presence::Configured && slot.blocks() {
+                pulled = true;
                 self.order_start(required);
             }
         }
         let slot = self.slot_mut(id);
-        let unchanged = slot.is_wanted()
+        let unchanged = !pulled
+            && slot.is_wanted()
             && matches!(
                 slot.child.phase,
                 Phase::Starting { .. } | Phase::Readying { .. } | Phase::Up { .. }

@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use super::backoff;
 use super::child::Child;
-use super::phase::{Next, Over, Phase};
-use crate::model::Uptime;
+use super::phase::{Next, Over, Phase, Process};
 use crate::model::memory::{ChildMemory, Credit};
 use crate::model::spec::{Life, OnLimit};
+use crate::model::{RunId, Uptime};
 
 impl Child {
     /// What is remembered of it.
@@ -102,5 +102,12 @@ impl Child {
                 self.phase = Phase::Waiting { until };
             }
         }
+    }
+
+    /// Takes up a run of another sup.
+    pub(super) fn adopt(&mut self, run: RunId, pid: u32, at: Uptime) {
+        self.runs = self.runs.max(run.nth);
+        let process = Process { run, pid, at };
+        self.phase = Phase::Up { process, since: at };
     }
 }

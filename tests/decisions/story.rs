@@ -1,0 +1,315 @@
+//! A supervisor and its clock, told what happens, read in words.
+
+use core::time::Duration;
+
+use sup::model::spec::{Launch, Life, LogSpec};
+use sup::model::{
+    BootId, ChildId, ChildSpec, Exit, Memory, Order, RunId, Signal, Stage, StartFault, Uptime,
+};
+use sup::policy::{Action, Answer, Child, Due, Event, Phase, Reach, Rules, Supervisor};
+
+pub(crate) fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+pub(crate) fn code(n: u8) -> Exit {
+    Exit::Code(n)
+}
+
+pub(crate) fn signal(signal: Signal) -> Exit {
+    Exit::Signal {
+        signal,
+        core: false,
+    }
+}
+
+/// A child with the defaults of a configuration file.
+pub(crate) fn child(name: &str) -> ChildSpec {
+    ChildSpec {
+        name: name.into(),
+        launch: Launch::default(),
+        log: LogSpec::Ring,
+        life: Life::default(),
+    }
+}
+
+/// A child with another life.
+pub(crate) fn with(name: &str, change: impl FnOnce(&mut Life)) -> ChildSpec {
+    let mut spec = child(name);
+    change(&mut spec.life);
+    spec
+}
+
+/// A child that requires others.
+pub(crate) fn needs(name: &str, requires: &[&str]) -> ChildSpec {
+    with(name, |life| {
+        life.requires = requires.iter().map(|&name| name.into()).collect();
+    })
+}
+
+pub(crate) struct Story {
+    pub(crate) sup: Supervisor,
+    /// Milliseconds since boot.
+    pub(crate) now: u64,
+    /// What the last event led to, in words: no notices, no saves, no answer.
+    pub(crate) did: String,
+    /// The notices of the last event.
+    pub(crate) told: Vec<String>,
+    /// Whether the last event led to a save.
+    pub(crate) saved: bool,
+    /// The answer to the last order, where that was the last event.
+    pub(crate) answer: Option<Answer>,
+    specs: Vec<ChildSpec>,
+}
+
+impl Story {
+    /// At the first event: what can start is being started.
+    pub(crate) fn new(specs: impl IntoIterator<Item = ChildSpec>) -> Self {
+        Self::begin(specs.into_iter().collect(), false)
+    }
+
+    /// `sup -- COMMAND`: sup ends with its child.
+    pub(crate) fn lone(spec: ChildSpec) -> Self {
+        Self::begin(vec![spec], true)
+    }
+
+    /// Everything is up, and memory is written.
+    pub(crate) fn up(specs: impl IntoIterator<Item = ChildSpec>) -> Self {
+        let mut story = Self::new(specs);
+        while let Some((id, nth)) = story.starting() {
+            story.event(Event::Started {
+                run: RunId { child: id, nth },
+                pid: 1,
+            });
+        }
+        story
+    }
+
+    fn begin(specs: Vec<ChildSpec>, ends_when_over: bool) -> Self {
+        let rules = Rules {
+            shutdown_timeout: secs(20),
+            ends_when_over,
+            seed: 1,
+        };
+        let mut story = Self {
+            sup: Supervisor::new(specs.clone(), rules),
+            now: 0,
+            did: String::new(),
+            told: Vec::new(),
+            saved: false,
+            answer: None,
+            specs,
+        };
+        story.event(Event::Tick);
+        story
+    }
+
+    fn starting(&self) -> Option<(ChildId, u32)> {
+        self.sup.children().find_map(|(id, _, child)| {
+            matches!(child.phase(), Phase::Starting { .. }).then_some((id, child.runs()))
+        })
+    }
+
+    // ---- what happens ----------------------------------------------------------
+
+    pub(crate) fn event(&mut self, event: Event) -> String {
+        let actions: Vec<Action> = self
+            .sup
+            .handle(event, Uptime::from_millis(self.now))
+            .collect();
+        self.told.clear();
+        self.answer = None;
+        self.saved = actions.contains(&Action::Save);
+        let words: Vec<String> = actions
+            .into_iter()
+            .filter_map(|action| self.word(action))
+            .collect();
+        self.did = words.join("; ");
+        self.did.clone()
+    }
+
+    pub(crate) fn order(&mut self, name: &str, order: Order) -> String {
+        self.event(Event::Order {
+            child: self.id(name),
+            order,
+        })
+    }
+
+    pub(crate) fn reload(&mut self, specs: Vec<ChildSpec>) -> String {
+        self.specs.clone_from(&specs);
+        self.sup
+            .reload(specs, secs(20), Uptime::from_millis(self.now));
+        self.event(Event::Tick)
+    }
+
+    pub(crate) fn starts(&mut self, name: &str) -> String {
+        self.event(Event::Started {
+            run: self.run(name),
+            pid: 1,
+        })
+    }
+
+    pub(crate) fn fails_to_start(&mut self, name: &str) -> String {
+        let fault = StartFault {
+            stage: Stage::Exec,
+            errno: 2,
+        };
+        self.event(Event::StartFailed {
+            run: self.run(name),
+            fault,
+        })
+    }
+
+    pub(crate) fn ready(&mut self, name: &str) -> String {
+        self.event(Event::Ready {
+            run: self.run(name),
+        })
+    }
+
+    pub(crate) fn ends(&mut self, name: &str, exit: Exit) -> String {
+        self.event(Event::Exited {
+            run: self.run(name),
+            exit,
+            left: false,
+        })
+    }
+
+    pub(crate) fn ends_leaving(&mut self, name: &str, exit: Exit) -> String {
+        self.event(Event::Exited {
+            run: self.run(name),
+            exit,
+            left: true,
+        })
+    }
+
+    pub(crate) fn cleared(&mut self, name: &str) -> String {
+        self.event(Event::Cleared {
+            run: self.run(name),
+        })
+    }
+
+    /// Until the next deadline.
+    pub(crate) fn sleep(&mut self) -> (u64, Due) {
+        let due = self.due().expect("something is due");
+        self.now = due.0.max(self.now);
+        self.event(Event::Tick);
+        due
+    }
+
+    /// Until the next deadline that is not only a save.
+    pub(crate) fn sleep_past_saves(&mut self) -> (u64, Due) {
+        loop {
+            let due = self.sleep();
+            if due.1 != Due::Save {
+                return due;
+            }
+        }
+    }
+
+    /// Until saves are all that was due.
+    pub(crate) fn sleep_past_saves_to_rest(&mut self) {
+        while matches!(self.due(), Some((_, Due::Save))) {
+            self.sleep();
+        }
+    }
+
+    // ---- another sup takes over ------------------------------------------------
+
+    pub(crate) fn memory(&self) -> Memory {
+        self.sup
+            .remember(BootId([1; 16]), Uptime::from_millis(self.now))
+    }
+
+    /// The next sup, with the memory of this one, after its first event.
+    pub(crate) fn restarted_sup(&self) -> Self {
+        self.with_memory(&self.memory(), false)
+    }
+
+    /// The same under another boot, whose clock happens to stand where this one's does.
+    pub(crate) fn rebooted(&self) -> Self {
+        self.with_memory(&self.memory(), true)
+    }
+
+    pub(crate) fn with_memory(&self, memory: &Memory, rebooted: bool) -> Self {
+        let mut next = Self::begin(Vec::new(), false);
+        next.specs.clone_from(&self.specs);
+        let rules = Rules {
+            shutdown_timeout: secs(20),
+            ends_when_over: false,
+            seed: 1,
+        };
+        next.sup = Supervisor::new(self.specs.clone(), rules);
+        next.now = self.now;
+        let boot = BootId([1 + u8::from(rebooted); 16]);
+        next.sup.recall(memory, boot, Uptime::from_millis(self.now));
+        next.event(Event::Tick);
+        next
+    }
+
+    // ---- how it stands ---------------------------------------------------------
+
+    pub(crate) fn id(&self, name: &str) -> ChildId {
+        self.sup.find(name).expect("a configured child")
+    }
+
+    pub(crate) fn child(&self, name: &str) -> &Child {
+        self.sup.child(self.id(name))
+    }
+
+    pub(crate) fn phase(&self, name: &str) -> &Phase {
+        self.child(name).phase()
+    }
+
+    /// Its present run. A child that is leaving has no name any more, but a place.
+    pub(crate) fn run(&self, name: &str) -> RunId {
+        let mut places = (0..).map(ChildId).take(self.sup.places());
+        let child = self
+            .sup
+            .find(name)
+            .or_else(|| places.find(|&id| *self.sup.spec(id).name == *name))
+            .expect("a known child");
+        RunId {
+            child,
+            nth: self.sup.child(child).runs(),
+        }
+    }
+
+    pub(crate) fn due(&self) -> Option<(u64, Due)> {
+        self.sup
+            .next_deadline()
+            .map(|(at, due)| (at.as_millis(), due))
+    }
+
+    fn word(&mut self, action: Action) -> Option<String> {
+        let name = |run: RunId| &*self.sup.spec(run.child).name;
+        match action {
+            Action::Spawn(run) => Some(format!("spawn {}#{}", name(run), run.nth)),
+            Action::Signal { run, signal, to } => {
+                let main = if to == Reach::Main { " (main)" } else { "" };
+                Some(format!(
+                    "{} {}{main}",
+                    signal.name().unwrap_or("?"),
+                    name(run)
+                ))
+            }
+            Action::Look(run) => Some(format!("look {}", name(run))),
+            Action::Answer(answer) => {
+                self.answer = Some(answer);
+                None
+            }
+            Action::End { success } => Some(format!("end {success}")),
+            Action::Alarm(alarm) => Some(format!("alarm {alarm:?}")),
+            Action::Save => None,
+            Action::Tell(notice) => {
+                let word = format!("{notice:?}");
+                let end = word
+                    .find(|c: char| !c.is_alphanumeric())
+                    .unwrap_or(word.len());
+                if !word.starts_with("Started") && !word.starts_with("Ready") {
+                    self.told.push(word[..end].into());
+                }
+                None
+            }
+        }
+    }
+}
