@@ -143,14 +143,14 @@ fn a_long_life_allocates_nothing() {
     };
     let mut supervisor = Supervisor::new(children(), rules);
     let mut dice = Dice(0x1234_5678_9abc_def1);
-    let (mut now, mut actions, mut ended) = (0, 0_u64, false);
+    let (mut now, mut actions, mut ended) = (0_i64, 0_u64, false);
     let before = ALLOCATIONS.get();
     for nth in 0..EVENTS {
         // Storms: long stretches in which everything happens in the same moment.
         now += if nth / 1000 % 2 == 0 {
             0
         } else {
-            dice.below(20_000)
+            dice.below(20_000).cast_signed()
         };
         let event = match nth {
             199_000 | 199_100 => Event::Shutdown,

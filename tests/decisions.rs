@@ -706,7 +706,7 @@ fn leftovers_get_the_same_signals_and_looks_that_grow_rare() {
         story.sleep_past_saves();
         seen.push((story.now, story.did.clone()));
     }
-    let when: Vec<u64> = seen.iter().take(7).map(|(at, _)| *at).collect();
+    let when: Vec<i64> = seen.iter().take(7).map(|(at, _)| *at).collect();
     assert_eq!(when, [20, 60, 140, 300, 620, 1_260, 2_260]);
     assert!(seen.contains(&(10_000, "KILL a".into())));
     assert_eq!(
@@ -1014,4 +1014,41 @@ fn late_and_double_news_changes_nothing() {
         assert!(story.told.is_empty());
     }
     assert_eq!(story.child("a").streak(), streak);
+}
+
+// ---- adoption -----------------------------------------------------------------
+
+#[test]
+fn what_runs_is_adopted_and_not_started_again() {
+    let mut next = in_phase("up").killed();
+    assert_eq!(next.event(Event::Tick), "");
+    assert!(matches!(next.phase("a"), Phase::Up { process, .. } if process.run.nth == 1));
+    // The next run has the next number.
+    next.order("a", Order::Restart);
+    assert_eq!(next.ends("a", Exit::Vanished), "spawn a#2");
+}
+
+#[test]
+fn what_vanished_while_nobody_listened_is_charged_once() {
+    let mut next = in_phase("up").killed();
+    let run = next.run("a");
+    let gone = Event::Exited {
+        run,
+        exit: Exit::Vanished,
+        left: false,
+    };
+    next.event(gone);
+    assert_eq!(next.child("a").streak(), 1);
+    assert!(matches!(next.phase("a"), Phase::Waiting { .. }));
+    next.event(gone);
+    assert_eq!(next.child("a").streak(), 1, "said twice");
+}
+
+#[test]
+fn what_a_person_stopped_is_stopped_by_the_next_sup_too() {
+    let mut story = in_phase("up");
+    story.order("a", STOP);
+    let mut next = story.killed();
+    next.event(Event::Tick);
+    assert!(matches!(next.phase("a"), Phase::Stopping { .. }));
 }

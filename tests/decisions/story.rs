@@ -50,7 +50,7 @@ pub(crate) fn needs(name: &str, requires: &[&str]) -> ChildSpec {
 pub(crate) struct Story {
     pub(crate) sup: Supervisor,
     /// Milliseconds since boot.
-    pub(crate) now: u64,
+    pub(crate) now: i64,
     /// What the last event led to, in words: no notices, no saves, no answer.
     pub(crate) did: String,
     /// The notices of the last event.
@@ -189,7 +189,7 @@ impl Story {
     }
 
     /// Until the next deadline.
-    pub(crate) fn sleep(&mut self) -> (u64, Due) {
+    pub(crate) fn sleep(&mut self) -> (i64, Due) {
         let due = self.due().expect("something is due");
         self.now = due.0.max(self.now);
         self.event(Event::Tick);
@@ -197,7 +197,7 @@ impl Story {
     }
 
     /// Until the next deadline that is not only a save.
-    pub(crate) fn sleep_past_saves(&mut self) -> (u64, Due) {
+    pub(crate) fn sleep_past_saves(&mut self) -> (i64, Due) {
         loop {
             let due = self.sleep();
             if due.1 != Due::Save {
@@ -246,6 +246,27 @@ impl Story {
         next
     }
 
+    /// The next sup after a kill, with the runs of this one, before its first event.
+    pub(crate) fn killed(&self) -> Self {
+        let mut next = Self::begin(Vec::new(), false);
+        next.specs.clone_from(&self.specs);
+        let rules = Rules {
+            shutdown_timeout: secs(20),
+            ends_when_over: false,
+            seed: 1,
+        };
+        next.sup = Supervisor::new(self.specs.clone(), rules);
+        next.now = self.now;
+        let (boot, now) = (BootId([1; 16]), Uptime::from_millis(self.now));
+        next.sup.recall(&self.memory(), boot, now);
+        for (_, _, child) in self.sup.children() {
+            if let Some(process) = child.phase().process() {
+                next.sup.adopt(process.run, process.pid, process.at);
+            }
+        }
+        next
+    }
+
     // ---- how it stands ---------------------------------------------------------
 
     pub(crate) fn id(&self, name: &str) -> ChildId {
@@ -274,7 +295,7 @@ impl Story {
         }
     }
 
-    pub(crate) fn due(&self) -> Option<(u64, Due)> {
+    pub(crate) fn due(&self) -> Option<(i64, Due)> {
         self.sup
             .next_deadline()
             .map(|(at, due)| (at.as_millis(), due))

@@ -9,13 +9,14 @@ use core::fmt::Write as _;
 use core::time::Duration;
 
 use sup::model::limits::EXITS_KEPT;
-use sup::model::memory::{Credit, Hold};
+use sup::model::memory::Credit;
 use sup::model::spec::OnLimit;
 use sup::model::{
     BootId, ChildId, ChildMemory, ChildSpec, Exit, Memory, Order, RunId, Signal, Stage, StartFault,
     Uptime,
 };
 use sup::policy::{Action, Event, Reach, Rules, Supervisor};
+use sup::store::rebase;
 
 use crate::config::{self, NAMES, letter};
 use crate::dice::Dice;
@@ -23,6 +24,11 @@ use crate::invariants::{Checker, Invariant, Remembered};
 use crate::mutants::{Mutant, Mutation};
 
 /// From the request to end until the last child is killed, in milliseconds.
+/// A moment on the virtual clock.
+fn uptime(millis: u64) -> Uptime {
+    Uptime::from_millis(millis.cast_signed())
+}
+
 pub(crate) const SHUTDOWN: u64 = 20_000;
 
 /// Calm, in milliseconds: longer than every configured time that could still run.
@@ -220,7 +226,10 @@ impl World {
     fn step(&mut self) -> bool {
         let next = self.next_item();
         let item_at = next.map_or(u64::MAX, |n| self.coming[n].0);
-        let due = self.sup.next_deadline().map(|(at, _)| at.as_millis());
+        let due = self
+            .sup
+            .next_deadline()
+            .map(|(at, _)| at.as_millis().max(0).cast_unsigned());
         let due = self.mutation.deadline(due).unwrap_or(u64::MAX);
         let late = self.dice.pick(&[0, 0, 0, 7]);
         let tick_at = due.max(self.now).saturating_add(late);
@@ -402,7 +411,7 @@ impl World {
         self.reloads += 1;
         self.checker.reloads(&self.specs, &new);
         self.specs.clone_from(&new);
-        let now = Uptime::from_millis(self.now);
+        let now = uptime(self.now);
         self.sup.reload(new, Duration::from_millis(SHUTDOWN), now);
         self.give(Event::Tick);
     }
@@ -442,11 +451,11 @@ impl World {
         let seed = self.dice.any();
         self.ended = false;
         self.sup = Supervisor::new(self.specs.clone(), rules(seed));
-        let (boot, now) = (BootId([self.boot; 16]), Uptime::from_millis(self.now));
+        let (boot, now) = (BootId([self.boot; 16]), uptime(self.now));
         let mut other_boot = reboot;
         if let Some(memory) = &self.disk.memory {
             other_boot = memory.boot != boot;
-            let mut memory = rebased(memory, boot, now);
+            let mut memory = rebase(memory.clone(), now, boot);
             let written = memory.clone();
             self.mutation.recalled(&mut memory);
             self.sup.recall(&memory, boot, now);
@@ -502,7 +511,7 @@ impl World {
         self.checker.event(&event, of);
         let mut actions = core::mem::take(&mut self.buffer);
         actions.clear();
-        let now = Uptime::from_millis(self.now);
+        let now = uptime(self.now);
         if let Some(event) = self.mutation.event(event) {
             let seen = self.mutation.clock(now);
             actions.extend(self.sup.handle(event, seen));
@@ -714,39 +723,6 @@ fn signalled(signal: Signal) -> Exit {
 }
 
 // ---- memory over a reboot ---------------------------------------------------------------
-
-/// Memory on this boot's clock. After a reboot only spans are kept: what was so long ago
-/// still is, or was at boot where the clock does not reach back; what was still to come is
-/// as far off as it was.
-fn rebased(memory: &Memory, boot: BootId, now: Uptime) -> Memory {
-    if memory.boot == boot {
-        return memory.clone();
-    }
-    let there = memory.at;
-    let moment = |at: Uptime| {
-        if at > there {
-            now + (at - there)
-        } else {
-            now.before(there - at)
-        }
-    };
-    let mut memory = memory.clone();
-    for child in &mut memory.children {
-        child.window.iter_mut().for_each(|at| *at = moment(*at));
-        child
-            .exits
-            .iter_mut()
-            .for_each(|ended| ended.at = moment(ended.at));
-        if let Hold::DownUntil(at) = &mut child.hold {
-            *at = moment(*at);
-        }
-        if let Credit::Parked(at) = &mut child.credit {
-            *at = moment(*at);
-        }
-    }
-    memory.at = now;
-    memory
-}
 
 /// Whether a supervisor that took up `written` remembers the same, as far as its
 /// configuration still has the child.
