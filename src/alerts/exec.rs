@@ -9,6 +9,7 @@ use crate::model::limits::NOTIFY_TIMEOUT;
 use crate::model::spec::{EnvBase, Launch};
 use crate::model::words::Telling;
 use crate::model::{Exit, Signal};
+use crate::os::procfs::Census;
 use crate::os::reap;
 use crate::os::signals;
 use crate::os::spawn::{Extras, spawn};
@@ -31,7 +32,7 @@ pub(super) async fn tell(exec: &[CString], telling: &Telling) {
     let late = async {
         Timer::after(NOTIFY_TIMEOUT).await;
         log::warn!(target: "sup", "[WARNING] notification by {program}: still running after {NOTIFY_TIMEOUT:?}, killed");
-        signals::send_family(pid, None, Signal::KILL);
+        signals::send_family(pid, None, Signal::KILL, &Census::take());
         future::pending().await
     };
     let exit = future::or(reap::ended(child), late).await;

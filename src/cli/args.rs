@@ -86,7 +86,7 @@ fn single(before: &[OsString], command: &[OsString]) -> Result<Usage, String> {
             "\"{operand}\" stands before the --; the command goes behind it"
         ));
     }
-    if command.is_empty() {
+    if command.first().is_none_or(|program| program.is_empty()) {
         return Err("no command behind the --; try: sup -- COMMAND [ARG…]".to_owned());
     }
     let words = command

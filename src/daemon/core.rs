@@ -25,8 +25,8 @@ use crate::model::{
 };
 use crate::os::adopt::{self, Record};
 use crate::os::file::LockGuard;
-use crate::os::procfs::Mark;
-use crate::os::{clock, procfs, reap, signals, spawn};
+use crate::os::procfs::{Census, Mark};
+use crate::os::{clock, reap, signals, spawn};
 use crate::policy::{Action, Answer, Event, Phase, Reach, Supervisor};
 use crate::store;
 
@@ -64,6 +64,8 @@ pub(super) struct Core {
     events: VecDeque<Event>,
     actions: VecDeque<Action>,
     answer: Option<Answer>,
+    /// Who was alive when last we looked.
+    census: RefCell<Option<Rc<Census>>>,
 }
 
 /// A run that has a process, and the tasks that listen to it.
@@ -118,6 +120,7 @@ impl Core {
             events: VecDeque::new(),
             actions: VecDeque::new(),
             answer: None,
+            census: RefCell::default(),
         };
         core.use_alerts(channels);
         core
@@ -147,7 +150,7 @@ impl Core {
     pub(super) fn use_alerts(&mut self, channels: Box<[AlertSpec]>) {
         let (alerts, work) = Alerts::new(channels);
         self.alerts = Some(alerts);
-        if let Some(former) = self.telling.replace(self.executor.spawn(work)) {
+        if let Some(former) = self.telling.replace(super::spawn(&self.executor, work)) {
             former.detach(); // It ends when it has told what is left.
         }
     }
@@ -163,8 +166,17 @@ impl Core {
         }
     }
 
+    /// Whether with success, once everything is down and on disk.
+    pub(super) fn is_over(&self) -> Option<bool> {
+        self.end
+            .filter(|_| self.saving.is_done(self.saving.asked()))
+    }
+
     /// One event, and all that follows from it at once.
     pub(super) fn turn(&mut self, event: Event, now: Uptime) {
+        if !matches!(event, Event::Exited { .. }) {
+            self.census.take(); // For that of an end, see `is_left`.
+        }
         self.events.push_back(event);
         while let Some(event) = self.events.pop_front() {
             log::debug!(target: "sup", "{}.{:03} {event:?}", now.as_millis() / 1000, now.as_millis() % 1000);
@@ -208,6 +220,10 @@ impl Core {
         let Some(process) = phase.process().filter(|process| process.run == run) else {
             return false;
         };
+        // Many end together: the last census will do where it was taken after this end.
+        let last = self.census.take();
+        let is_after = |census: &Rc<Census>| census.is_after(process.pid, process.at);
+        self.census.replace(last.filter(is_after));
         let adopted = self.adopted(run.child).is_some();
         let unhurried = matches!(phase, Phase::Stopping { .. }) || exit == Exit::Code(0);
         (!adopted && signals::group_lives(process.pid))
@@ -267,13 +283,21 @@ impl Core {
             Reach::Main => {}
             Reach::All => {
                 let leader = self.leader(run, process.pid);
-                signals::send_family(leader, Some(&self.mark(run)), signal);
+                signals::send_family(leader, Some(&self.mark(run)), signal, &self.census());
             }
         }
     }
 
+    /// Whether anything alive belongs to a run, as far as this turn's census says.
     fn has_family(&self, run: RunId, pid: u32) -> bool {
-        !procfs::family(self.leader(run, pid), Some(&self.mark(run))).is_empty()
+        let (leader, mark) = (self.leader(run, pid), self.mark(run));
+        !self.census().family(leader, Some(&mark)).is_empty()
+    }
+
+    /// Who is alive, looked up once a turn.
+    fn census(&self) -> Rc<Census> {
+        let mut census = self.census.borrow_mut();
+        Rc::clone(census.get_or_insert_with(|| Rc::new(Census::take())))
     }
 
     /// The pid of a session's leader; 0 where it has been given to somebody else since.
@@ -325,13 +349,13 @@ impl Core {
         let pid = child.id();
         self.write_down(run, pid, now);
         let inbox = self.inbox.clone();
-        let watch = self.executor.spawn(async move {
+        let watch = super::spawn(&self.executor, async move {
             let exit = reap::ended(child).await;
             let _loop = inbox.send(Input::Ended(run, exit)).await;
         });
         let ready = ear.map(|ear| {
             let inbox = self.inbox.clone();
-            self.executor.spawn(async move {
+            super::spawn(&self.executor, async move {
                 ear.ready().await;
                 let _loop = inbox.send(Input::Event(Event::Ready { run })).await;
             })
@@ -370,7 +394,7 @@ impl Core {
         }
         self.outputs.attach(child, self.supervisor.spec(child));
         let inbox = self.inbox.clone();
-        let watch = self.executor.spawn(async move {
+        let watch = super::spawn(&self.executor, async move {
             record.ended().await;
             let _loop = inbox.send(Input::Ended(run, Exit::Vanished)).await;
         });

@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use super::Input;
 use super::core::{Core, Shared};
+use super::{Input, spawn};
 use crate::config::{self, Loaded, Mistakes};
 use crate::control::Replies;
 use crate::model::{ChildId, Uptime};
+use crate::os;
 use crate::policy::{Change, Event, plan};
 use crate::wire::control::Reply;
 
@@ -24,12 +25,12 @@ pub(super) fn read(core: &Shared, dry_run: bool, replies: Option<Replies>) {
     };
     let inbox = core.inbox.clone();
     let work = async move {
-        let result = smol::unblock(move || config::load(&path)).await;
+        let result = os::aside(move || config::load(&path)).await;
         let _loop = inbox
             .send(Input::Reloaded(Read { result, dry_run }, replies))
             .await;
     };
-    core.executor.spawn(work).detach();
+    spawn(&core.executor, work).detach();
 }
 
 /// Carries a configuration out, or only says what would happen; tells whoever asked,
@@ -42,9 +43,7 @@ pub(super) fn take(core: &Shared, read: Read, replies: Option<Replies>, now: Upt
     match replies {
         Some(replies) => {
             let executor = Rc::clone(&core.borrow().executor);
-            executor
-                .spawn(super::clients::send_all(replies, all))
-                .detach();
+            spawn(&executor, super::clients::send_all(replies, all)).detach();
         }
         None => all.iter().for_each(log),
     }

@@ -6,8 +6,9 @@ use std::rc::Rc;
 use smol::LocalExecutor;
 use smol::channel::Sender;
 
-use super::Input;
 use super::changed::Changed;
+use super::{Input, spawn};
+use crate::os;
 use crate::store::Store;
 
 /// The way to the disk.
@@ -102,13 +103,13 @@ impl Saving {
         self.writing = self.asked;
         let inbox = self.inbox.clone();
         let write = async move {
-            let (store, result) = smol::unblock(move || {
+            let (store, result) = os::aside(move || {
                 let result = store.save(&payload);
                 (store, result)
             })
             .await;
             let _ended = inbox.send(Input::Saved(store, result)).await;
         };
-        self.executor.spawn(write).detach();
+        spawn(&self.executor, write).detach();
     }
 }

@@ -1,7 +1,10 @@
 //! This boot, and this process's place in it.
 
 use std::fs;
+use std::sync::OnceLock;
 
+use nix::libc;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Pid, getpid};
 
 use crate::model::BootId;
@@ -20,6 +23,29 @@ pub fn adopt_orphans() -> bool {
     getpid() == Pid::from_raw(1) || nix::sys::prctl::set_child_subreaper(true).is_ok()
 }
 
+/// The descriptors that a process may open, as we found it, where we have changed it.
+static FOUND: OnceLock<libc::rlimit> = OnceLock::new();
+
+/// As many descriptors as we may have: two a child, and the usual 1024 ends at the
+/// five hundredth. Children get back what we found, because some programs count on it
+/// (`select(2)`).
+pub fn take_descriptors() {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
+    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
+        let _first = FOUND.set(libc::rlimit {
+            rlim_cur: soft,
+            rlim_max: hard,
+        });
+    }
+}
+
+/// What [`take_descriptors`] has changed, for children.
+pub(super) fn found_descriptors() -> Option<libc::rlimit> {
+    FOUND.get().copied()
+}
+
 /// Descriptors that whoever started us left open must not reach our children.
 pub fn close_on_exec() {
     let Ok(entries) = fs::read_dir("/proc/self/fd") else {
@@ -31,6 +57,6 @@ pub fn close_on_exec() {
     for fd in numbers.filter(|&fd| fd > 2).collect::<Vec<_>>() {
         // SAFETY: F_SETFD on any number touches no memory; a number that is not open
         // (such as that of the directory read above) gives EBADF.
-        unsafe { nix::libc::fcntl(fd, nix::libc::F_SETFD, nix::libc::FD_CLOEXEC) };
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
 }

@@ -12,6 +12,7 @@
 //! `scripts/check` runs the real-process tests a second time without the first.
 
 pub mod adopt;
+mod aside;
 pub mod boot;
 pub mod clock;
 pub mod fifo;
@@ -24,3 +25,6 @@ pub mod reap;
 pub mod signals;
 pub mod socket;
 pub mod spawn;
+pub mod trim;
+
+pub use aside::aside;

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
+use super::boot;
 use crate::model::spec::{Launch, Limit, Resource};
 use crate::model::{Stage, StartFault};
 
@@ -20,38 +21,36 @@ pub(super) struct Identity {
     uid: Uid,
     gid: Gid,
     groups: Vec<libc::gid_t>,
-    /// For `HOME`, `USER`, `LOGNAME`, `SHELL`.
-    user: User,
+    /// For `HOME`, `USER`, `LOGNAME`, `SHELL`; a bare number has none of them.
+    user: Option<User>,
 }
 
 impl Identity {
     /// Looks up user and group, by name or number. `None` where neither is configured.
     pub(super) fn find(launch: &Launch) -> Result<Option<Self>, StartFault> {
-        let user = match &launch.user {
-            Some(name) => Some(find_user(name)?),
-            None => None,
-        };
         let group = match &launch.group {
             Some(name) => Some(find_group(name)?),
             None => None,
         };
-        let Some(user) =
-            user.or_else(|| group.and_then(|_| User::from_uid(Uid::effective()).ok()?))
-        else {
-            return if group.is_some() {
-                Err(no_such_user())
-            } else {
-                Ok(None)
-            };
+        let (uid, user) = match (&launch.user, group) {
+            (Some(name), _) => find_user(name)?,
+            (None, Some(_)) => (Uid::effective(), find_number(Uid::effective())?),
+            (None, None) => return Ok(None),
         };
-        let gid = group.unwrap_or(user.gid);
-        let name = CString::new(user.name.as_str()).map_err(|_| no_such_user())?;
-        let groups = getgrouplist(&name, gid).map_err(|errno| fault(Stage::User, errno))?;
-        let groups = groups.into_iter().map(Gid::as_raw).collect();
+        // A domain's user is not in our /etc/passwd: its number will do, with a group.
+        let gid = group.or_else(|| user.as_ref().map(|user| user.gid));
+        let gid = gid.ok_or_else(no_such_user)?;
+        let groups = match &user {
+            Some(user) => {
+                let name = CString::new(user.name.as_str()).map_err(|_| no_such_user())?;
+                getgrouplist(&name, gid).map_err(|errno| fault(Stage::User, errno))?
+            }
+            None => vec![gid],
+        };
         Ok(Some(Self {
-            uid: user.uid,
+            uid,
             gid,
-            groups,
+            groups: groups.into_iter().map(Gid::as_raw).collect(),
             user,
         }))
     }
@@ -62,9 +61,11 @@ impl Identity {
     }
 
     /// The variables that say who one is.
-    pub(super) fn variables(&self) -> [(&'static str, Vec<u8>); 4] {
-        let user = &self.user;
-        [
+    pub(super) fn variables(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let Some(user) = &self.user else {
+            return Vec::new();
+        };
+        vec![
             ("HOME", user.dir.as_os_str().as_bytes().to_vec()),
             ("USER", user.name.as_bytes().to_vec()),
             ("LOGNAME", user.name.as_bytes().to_vec()),
@@ -73,14 +74,18 @@ impl Identity {
     }
 }
 
-fn find_user(name: &str) -> Result<User, StartFault> {
-    let found = match name.parse() {
-        Ok(number) => User::from_uid(Uid::from_raw(number)),
-        Err(_) => User::from_name(name),
-    };
-    found
-        .map_err(|errno| fault(Stage::User, errno))?
-        .ok_or_else(no_such_user)
+fn find_user(name: &str) -> Result<(Uid, Option<User>), StartFault> {
+    if let Ok(number) = name.parse() {
+        let uid = Uid::from_raw(number);
+        return Ok((uid, find_number(uid)?));
+    }
+    let found = User::from_name(name).map_err(|errno| fault(Stage::User, errno))?;
+    let user = found.ok_or_else(no_such_user)?;
+    Ok((user.uid, Some(user)))
+}
+
+fn find_number(uid: Uid) -> Result<Option<User>, StartFault> {
+    User::from_uid(uid).map_err(|errno| fault(Stage::User, errno))
 }
 
 fn find_group(name: &str) -> Result<Gid, StartFault> {
@@ -163,11 +168,7 @@ impl Steps {
             identity,
             umask: launch.umask.map(libc::mode_t::from),
             nice: launch.nice.map(i32::from),
-            limits: launch
-                .limits
-                .iter()
-                .map(|(what, limit)| raw_limit(*what, *limit))
-                .collect(),
+            limits: limits(launch),
             no_new_privs: launch.no_new_privs,
             ignored: ignored_signals(),
             ready,
@@ -247,9 +248,10 @@ impl Steps {
                 )
             };
             let errno = Errno::last();
+            let elsewhere = self.programs.len() > 1;
             if errno == Errno::EACCES {
                 worst = errno;
-            } else if ![Errno::ENOENT, Errno::ENOTDIR].contains(&errno) {
+            } else if !elsewhere || ![Errno::ENOENT, Errno::ENOTDIR].contains(&errno) {
                 return fault(Stage::Exec, errno);
             }
         }
@@ -303,12 +305,27 @@ fn programs(command: &CStr, path: &[u8]) -> Vec<CString> {
         .collect()
 }
 
+/// The kernel's set of 64 signals, in bytes.
+const SIGNAL_SET_SIZE: usize = 8;
+
 /// No signal ignored and none blocked: children inherit both from whoever started us,
 /// `nohup` for example. Handlers need no reset, `exec` does that.
 fn reset_signals(ignored: &[libc::c_int]) -> Result<(), StartFault> {
+    // The bare call: C libraries keep signals 32 to 34 from their callers, and glibc's
+    // `posix_spawn` leaves one of them ignored in whatever it starts, us included.
+    let default = [0_u64; 16];
     for signal in ignored {
-        // SAFETY: SIG_DFL is always a valid disposition.
-        unsafe { libc::signal(*signal, libc::SIG_DFL) };
+        let old = ptr::null_mut::<u64>();
+        // SAFETY: all zero is the default disposition, and no kernel's sigaction is longer.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                *signal,
+                default.as_ptr(),
+                old,
+                SIGNAL_SET_SIZE,
+            )
+        };
     }
     let none = nix::sys::signal::SigSet::empty();
     none.thread_set_mask()
@@ -328,6 +345,16 @@ fn ignored_signals() -> &'static [libc::c_int] {
             .filter(|signal| mask >> (signal - 1) & 1 == 1)
             .collect()
     })
+}
+
+/// Those of the configuration win over those that we give back.
+fn limits(launch: &Launch) -> Vec<(libc::c_int, libc::rlimit)> {
+    let found = boot::found_descriptors();
+    let back = found.map(|limit| (libc::RLIMIT_NOFILE as _, limit));
+    let said = launch.limits.iter();
+    back.into_iter()
+        .chain(said.map(|(what, limit)| raw_limit(*what, *limit)))
+        .collect()
 }
 
 fn raw_limit(what: Resource, limit: Limit) -> (libc::c_int, libc::rlimit) {

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use super::{clock, reap};
+use crate::model::Uptime;
+
 /// One process, from `/proc/PID/stat` (proc(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -51,27 +54,59 @@ pub struct Mark {
     pub home: String,
 }
 
-/// Everything alive that belongs to a run: the session that `leader` made, descendants in
-/// sessions of their own, and orphans with the child's mark, such as a program that
-/// forked twice to become a daemon. `leader` may be 0: only the marked, then.
-#[must_use]
-pub fn family(leader: u32, mark: Option<&Mark>) -> Vec<Stat> {
-    let (leader, me) = (leader.cast_signed(), std::process::id().cast_signed());
-    let mut rest = processes(|stat| stat.pid != me);
-    let is_orphan = |stat: &Stat| {
-        // Those of a sup that died went to init.
-        let adopted = stat.pid != leader && [1, me].contains(&stat.parent);
-        adopted && mark.is_some_and(|mark| is_marked(stat.pid, mark))
-    };
-    let is_first = |stat: &mut Stat| (leader > 0 && stat.session == leader) || is_orphan(stat);
-    let mut family: Vec<Stat> = rest.extract_if(.., is_first).collect();
-    let mut known = 0;
-    while known < family.len() {
-        let Stat { pid, session, .. } = family[known];
-        family.extend(rest.extract_if(.., |stat| stat.parent == pid || stat.session == session));
-        known += 1;
+/// Everything alive but us, at one moment. A look at `/proc` costs some microseconds a
+/// process, so a thousand children that end together share one.
+#[derive(Debug)]
+pub struct Census {
+    at: Uptime,
+    all: Vec<Stat>,
+}
+
+impl Census {
+    /// Looks now.
+    #[must_use]
+    pub fn take() -> Self {
+        let me = std::process::id().cast_signed();
+        Self {
+            at: clock::now(),
+            all: processes(|stat| stat.pid != me),
+        }
     }
-    family
+
+    /// Whether it was taken after the end of a process that began at `start` and has
+    /// ended: all that it left, and all that those made since, then shows here.
+    #[must_use]
+    pub fn is_after(&self, pid: u32, start: Uptime) -> bool {
+        self.at > start && !self.all.iter().any(|stat| stat.pid == pid.cast_signed())
+    }
+
+    /// Everything alive that belongs to a run: the session that `leader` made,
+    /// descendants in sessions of their own, and orphans with the child's mark, such as a
+    /// program that forked twice to become a daemon. `leader` may be 0: only the marked,
+    /// then.
+    #[must_use]
+    pub fn family(&self, leader: u32, mark: Option<&Mark>) -> Vec<Stat> {
+        let (leader, me) = (leader.cast_signed(), std::process::id().cast_signed());
+        let is_orphan = |stat: &Stat| {
+            // Those of a sup that died went to init. The other children are no orphans:
+            // to read the environment of a thousand would take longer than all the rest.
+            let adopted = stat.pid != leader
+                && [1, me].contains(&stat.parent)
+                && !reap::is_ours(stat.pid.cast_unsigned());
+            adopted && mark.is_some_and(|mark| is_marked(stat.pid, mark))
+        };
+        let is_first = |stat: &mut Stat| (leader > 0 && stat.session == leader) || is_orphan(stat);
+        let mut rest = self.all.clone();
+        let mut family: Vec<Stat> = rest.extract_if(.., is_first).collect();
+        let mut known = 0;
+        while known < family.len() {
+            let Stat { pid, session, .. } = family[known];
+            family
+                .extend(rest.extract_if(.., |stat| stat.parent == pid || stat.session == session));
+            known += 1;
+        }
+        family
+    }
 }
 
 fn is_marked(pid: i32, mark: &Mark) -> bool {

@@ -1,6 +1,7 @@
 //! How processes ended.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
@@ -12,12 +13,12 @@ use crate::model::{Exit, Signal};
 
 thread_local! {
     /// The processes that somebody here waits for.
-    static OURS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    static OURS: RefCell<BTreeSet<u32>> = const { RefCell::new(BTreeSet::new()) };
 }
 
 /// From now on somebody here waits for this process.
 pub(super) fn own(pid: u32) {
-    OURS.with_borrow_mut(|ours| ours.push(pid));
+    OURS.with_borrow_mut(|ours| ours.insert(pid));
 }
 
 /// Whether somebody here waits for this process.
@@ -31,7 +32,7 @@ pub fn is_ours(pid: u32) -> bool {
 pub async fn ended(mut child: Child) -> Exit {
     let pid = child.id();
     let status = child.status().await;
-    OURS.with_borrow_mut(|ours| ours.retain(|&known| known != pid));
+    OURS.with_borrow_mut(|ours| ours.remove(&pid));
     status.map_or(Exit::Vanished, exit)
 }
 

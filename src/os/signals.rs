@@ -5,16 +5,19 @@ use std::io;
 use async_signal::Signals;
 use nix::errno::Errno;
 
-use super::procfs::{self, Mark};
+use super::procfs::{self, Census, Mark};
 use crate::model::Signal;
 
-/// What we listen to, one event each.
+/// What we listen to, one event each. Whoever started us may have blocked them: a
+/// program inherits that, and would never hear of TERM.
 ///
 /// # Errors
 /// Where no handler can be installed: out of descriptors.
 pub fn listen() -> io::Result<Signals> {
     use async_signal::Signal::{Child, Hup, Int, Term};
-    Signals::new([Term, Int, Hup, Child])
+    let signals = Signals::new([Term, Int, Hup, Child])?;
+    nix::sys::signal::SigSet::empty().thread_set_mask()?;
+    Ok(signals)
 }
 
 /// Sends a signal to one process that we know is ours and not yet reaped.
@@ -22,19 +25,20 @@ pub fn send(pid: u32, signal: Signal) {
     send_raw(pid.cast_signed(), signal);
 }
 
-/// Sends a signal to everything alive that belongs to a run (see [`procfs::family`]):
+/// Sends a signal to everything alive that belongs to a run (see [`Census::family`]):
 /// its process group in one call, so that nobody is missed who is being made meanwhile,
 /// and the others one by one.
-pub fn send_family(leader: u32, mark: Option<&Mark>, signal: Signal) {
+pub fn send_family(leader: u32, mark: Option<&Mark>, signal: Signal, census: &Census) {
     let group = leader.cast_signed();
     if group > 1 {
         send_raw(-group, signal);
     }
-    for stray in procfs::family(leader, mark)
-        .iter()
-        .filter(|stat| stat.group != group)
-    {
-        send_raw(stray.pid, signal);
+    let family = census.family(leader, mark);
+    for stray in family.iter().filter(|stat| stat.group != group) {
+        // Still who it was when the census was taken?
+        if procfs::stat(stray.pid).is_some_and(|now| now.start == stray.start) {
+            send_raw(stray.pid, signal);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use async_process::{Child, Command};
 use nix::errno::Errno;
 
 use super::prepare::{self, DEFAULT_PATH, Identity, Steps};
+use super::procfs::Census;
 use super::{procfs, reap, signals};
 use crate::model::spec::{EnvBase, Launch};
 use crate::model::{Signal, Stage, StartFault};
@@ -101,7 +102,7 @@ fn end_strays() {
     let strays = procfs::processes(|stat| stat.parent == me && stat.session == stat.pid);
     for pid in strays.iter().map(|stat| stat.pid.cast_unsigned()) {
         if !reap::is_ours(pid) {
-            signals::send_family(pid, None, Signal::KILL);
+            signals::send_family(pid, None, Signal::KILL, &Census::take());
         }
     }
 }
