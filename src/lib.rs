@@ -29,7 +29,8 @@
 //! | `store`, `logs`, `alerts`, `control` | `model`, `wire`, `os`; never each other, never `policy` |
 //! | `daemon` | all of the above |
 //! | `cli` | `model`, `wire`, `config`, `store`, `os`; never `policy` |
-//! | `main` | `daemon`, `cli` |
+//! | `journal` | `model`, `os`, `logs` |
+//! | `main` | `daemon`, `journal`, `cli` |
 //!
 //! `tests/architecture.rs` holds this table against the code.
 //!

@@ -22,21 +22,6 @@ const TOP: [&str; 11] = [
 /// Lines that a function may have between its braces, as in `.cargo/clippy.toml`.
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Longer ones, by their file and name: a table of words in the shape of one flat `match`.
-const LONG: [(&str, &str); 2] = [
-    ("src/model/words.rs", "lines"),
-    ("src/model/words.rs", "told"),
-];
-
-/// Imports that the table of `src/lib.rs` does not name: sup's own log stamps and rotates
-/// its lines as `logs` does for a child's, and reads the clock.
-const EXCEPTIONS: [(&str, &str); 4] = [
-    ("journal", "model"),
-    ("journal", "os"),
-    ("journal", "logs"),
-    ("main", "journal"),
-];
-
 /// One file of `src`.
 struct Source {
     path: PathBuf,
@@ -160,11 +145,7 @@ fn imports_go_down_as_the_table_says() {
     assert!(table.len() >= 12, "the table in src/lib.rs was not found");
     let parts: BTreeSet<String> = sources().into_iter().map(|source| source.part).collect();
     for part in parts.iter().filter(|part| *part != "lib") {
-        let excepted = EXCEPTIONS.iter().any(|(from, _)| from == part);
-        assert!(
-            excepted || table.contains_key(part),
-            "src/{part} is not in the table"
-        );
+        assert!(table.contains_key(part), "src/{part} is not in the table");
     }
     let mut told = Vec::new();
     for source in sources() {
@@ -178,10 +159,7 @@ fn imports_go_down_as_the_table_says() {
                 let known = parts.contains(&name) && name != source.part;
                 let allowed = table
                     .get(&source.part)
-                    .is_some_and(|allowed| allowed.contains(&name))
-                    || EXCEPTIONS
-                        .iter()
-                        .any(|(from, to)| *from == source.part && *to == name);
+                    .is_some_and(|allowed| allowed.contains(&name));
                 if known && !allowed {
                     told.push(format!("{}: imports {name}", source.at(line)));
                 }
@@ -249,13 +227,7 @@ fn functions_fit_a_screen() {
             .iter()
             .any(|word| line[indent..].starts_with(word))
                 || line[indent..].starts_with("pub") && line.contains(" fn ");
-            let known = LONG.iter().any(|(path, name)| {
-                source.path.to_str() == Some(*path)
-                    && [format!("fn {name}("), format!("fn {name}<")]
-                        .iter()
-                        .any(|opening| line.contains(opening.as_str()))
-            });
-            if !begins || known || line.trim_end().ends_with(';') {
+            if !begins || line.trim_end().ends_with(';') {
                 continue;
             }
             // rustfmt puts the closing brace under the first letter of the signature.

@@ -205,7 +205,7 @@ fn because(child: &ChildReport) -> String {
             format!("It requires {other}, which is down and does not come back by itself.\n")
         }
         State::Backoff => format!(
-            "It failed and waits for its next start, in {}.\n",
+            "It ended when it should not have; its next start is in {}.\n",
             Brief(next)
         ),
         State::GaveUp => {

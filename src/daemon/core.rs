@@ -390,7 +390,9 @@ impl Core {
         self.supervisor.adopt(run, record.pid, record.at);
         let name = &self.supervisor.spec(child).name;
         if record.is_alive() {
-            log::info!(target: "sup", "[SUPERVISOR] {name} adopted (pid {})", record.pid);
+            let text = format!("{name} adopted (pid {})", record.pid);
+            log::info!(target: "sup", "[SUPERVISOR] {text}");
+            self.history.push(clock::wall(), &text);
         }
         self.outputs.attach(child, self.supervisor.spec(child));
         let inbox = self.inbox.clone();
@@ -443,36 +445,20 @@ impl Core {
     /// Into the log, into history, and to people where it concerns them.
     fn tell(&mut self, notice: &Notice) {
         let name = |id| &*self.supervisor.spec(id).name;
-        let telling = words::telling(notice, name);
-        let lines = words::lines(notice, name);
-        let warning = |line: &words::Line| line.level > Level::Info;
-        for line in lines
-            .iter()
-            .filter(|line| warning(line) && telling.is_none())
-        {
-            log::warn!(target: "sup", "{} {}", line.prefix, line.text);
-        }
+        let (line, telling) = (words::line(notice, name), words::telling(notice, name));
         if let Some(telling) = &telling {
             log::info!(target: "sup", "[NOTIFICATION] {}", telling.message);
         }
-        for line in lines
-            .iter()
-            .filter(|line| !warning(line) || telling.is_some())
-        {
-            let level = match line.level {
-                Level::Info => log::Level::Info,
-                Level::Warning => log::Level::Warn,
-                Level::Critical => log::Level::Error,
-            };
-            log::log!(target: "sup", level, "{} {}", line.prefix, line.text);
-        }
-        let wall = clock::wall();
-        match &telling {
-            Some(telling) => self.history.push(wall, &telling.message),
-            None => lines
-                .iter()
-                .for_each(|line| self.history.push(wall, &line.text)),
-        }
+        let level = match line.level {
+            Level::Info => log::Level::Info,
+            Level::Warning => log::Level::Warn,
+            Level::Critical => log::Level::Error,
+        };
+        log::log!(target: "sup", level, "{} {}", line.prefix, line.text);
+        let told = telling
+            .as_ref()
+            .map_or(&line.text, |telling| &telling.message);
+        self.history.push(clock::wall(), told);
         if let (Some(telling), Some(alerts)) = (telling, &self.alerts) {
             alerts.tell(telling);
         }

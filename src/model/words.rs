@@ -80,82 +80,82 @@ pub struct Telling {
     pub facts: Vec<(&'static str, String)>,
 }
 
-/// The lines that a notice makes in the log. `name` gives a child's name.
+/// The line that a notice makes in the log. `name` gives a child's name.
 #[must_use]
-pub fn lines<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Vec<Line> {
-    let info = |text: String| Line {
-        level: Level::Info,
-        prefix: Prefix::Supervisor,
-        text,
-    };
+pub fn line<'a>(notice: &Notice, name: impl Fn(ChildId) -> &'a str) -> Line {
     let of = |run: &RunId| name(run.child);
     match notice {
-        Notice::Started { run, pid } => {
-            alloc::vec![info(format!("{} started (pid {pid})", of(run)))]
-        }
-        Notice::Ready { run } => alloc::vec![info(format!("{} is ready", of(run)))],
-        Notice::Ended { run, exit, asked } => alloc::vec![ended_line(of(run), *exit, *asked)],
+        Notice::Started { run, pid } => info(format!("{} started (pid {pid})", of(run))),
+        Notice::Ready { run } => info(format!("{} is ready", of(run))),
+        Notice::Ended { run, exit, asked } => ended_line(of(run), *exit, *asked),
         Notice::Restarting {
             delay,
             attempt,
             max,
             ..
-        } => {
-            alloc::vec![info(format!(
-                "Restarting {}",
-                attempt_words(*delay, *attempt, *max)
-            ))]
-        }
-        Notice::Finished { run, exit } => {
-            alloc::vec![info(format!(
-                "{} is finished ({exit}); its restart policy asks for no more",
-                of(run)
-            ))]
-        }
-        Notice::GaveUp { run, .. } | Notice::Escalated { run, .. } => alloc::vec![Line {
-            level: Level::Critical,
-            prefix: Prefix::Error,
-            text: format!("{} is given up: nothing more happens by itself", of(run)),
-        }],
-        Notice::Parked { run, pause, .. } => alloc::vec![Line {
-            level: Level::Critical,
-            prefix: Prefix::Error,
-            text: format!("{} is parked: one try each {}", of(run), Spelled(*pause)),
-        }],
-        Notice::Recovered { run, restarts } => alloc::vec![info(format!(
+        } => info(format!(
+            "Restarting {}",
+            attempt_words(*delay, *attempt, *max)
+        )),
+        Notice::Finished { run, exit } => info(format!(
+            "{} is finished ({exit}); its policy asks for no more",
+            of(run)
+        )),
+        Notice::GaveUp { run, .. } | Notice::Escalated { run, .. } => error(format!(
+            "{} is given up: nothing more happens by itself",
+            of(run)
+        )),
+        Notice::Parked { run, pause, .. } => error(format!(
+            "{} is parked: one try each {}",
+            of(run),
+            Spelled(*pause)
+        )),
+        Notice::Recovered { run, restarts } => info(format!(
             "{} has settled after {}",
             of(run),
             count(*restarts, "restart")
-        ))],
-        Notice::Stopping { run, why } => {
-            alloc::vec![info(format!("Stopping {}: {}", of(run), why_words(*why)))]
+        )),
+        Notice::Stopping { run, why } => info(format!("Stopping {}: {}", of(run), why_words(*why))),
+        Notice::Killed { run } => warning(format!(
+            "{} did not end in time: sent SIGKILL to all of it",
+            of(run)
+        )),
+        Notice::LeftBehind { run } => {
+            warning(format!("{} left processes behind: ending them", of(run)))
         }
-        Notice::Killed { run } => alloc::vec![Line {
-            level: Level::Warning,
-            prefix: Prefix::Warning,
-            text: format!("{} did not end in time: sent SIGKILL to all of it", of(run)),
-        }],
-        Notice::LeftBehind { run } => alloc::vec![Line {
-            level: Level::Warning,
-            prefix: Prefix::Warning,
-            text: format!("{} left processes behind: ending them", of(run)),
-        }],
-        Notice::Held { child, by } => alloc::vec![Line {
-            level: Level::Warning,
-            prefix: Prefix::Warning,
-            text: format!(
-                "{} is held: it requires {}, which is down",
-                name(*child),
-                name(*by)
-            ),
-        }],
+        Notice::Held { child, by } => warning(format!(
+            "{} is held: it requires {}, which is down",
+            name(*child),
+            name(*by)
+        )),
         Notice::TermOver { child } => {
-            alloc::vec![info(format!(
-                "{}: the time of its stop is over",
-                name(*child)
-            ))]
+            info(format!("{}: the time of its stop is over", name(*child)))
         }
-        Notice::ShuttingDown => alloc::vec![info("Shutting down".to_owned())],
+        Notice::ShuttingDown => info("Shutting down".to_owned()),
+    }
+}
+
+fn info(text: String) -> Line {
+    Line {
+        level: Level::Info,
+        prefix: Prefix::Supervisor,
+        text,
+    }
+}
+
+fn warning(text: String) -> Line {
+    Line {
+        level: Level::Warning,
+        prefix: Prefix::Warning,
+        text,
+    }
+}
+
+fn error(text: String) -> Line {
+    Line {
+        level: Level::Critical,
+        prefix: Prefix::Error,
+        text,
     }
 }
 
@@ -201,17 +201,6 @@ struct Told {
 }
 
 fn told(notice: &Notice) -> Option<Told> {
-    let number = |span: Duration| span.as_secs_f64().to_string();
-    let critical = |event, run, exit, sentence, numbers| {
-        Some(Told {
-            event,
-            level: Level::Critical,
-            run,
-            exit: Some(exit),
-            sentence,
-            numbers,
-        })
-    };
     match *notice {
         Notice::Restarting {
             run,
@@ -220,15 +209,12 @@ fn told(notice: &Notice) -> Option<Told> {
             attempt,
             max,
         } => {
-            let sentence = format!(". Restarting {}", attempt_words(delay, attempt, max));
-            let mut numbers = alloc::vec![
-                ("DELAY_SECONDS", number(delay)),
-                ("ATTEMPT", attempt.to_string()),
-            ];
+            let mut numbers = alloc::vec![seconds(delay), ("ATTEMPT", attempt.to_string())];
             numbers.extend(max.map(|max| ("MAX_RESTARTS", max.to_string())));
-            let level = Level::Warning;
+            let sentence = format!(". Restarting {}", attempt_words(delay, attempt, max));
+            let (event, level) = ("restarting", Level::Warning);
             Some(Told {
-                event: "restarting",
+                event,
                 level,
                 run,
                 exit: Some(exit),
@@ -236,59 +222,16 @@ fn told(notice: &Notice) -> Option<Told> {
                 numbers,
             })
         }
-        Notice::GaveUp {
+        Notice::Recovered { run, restarts } => Some(Told {
+            event: "recovered",
+            level: Level::Info,
             run,
-            exit,
-            trial: true,
-            ..
-        } => {
-            let sentence = " in its one try after giving up. Given up again".to_owned();
-            critical("gave-up", run, exit, sentence, Vec::new())
-        }
-        Notice::GaveUp {
-            run,
-            exit,
-            restarts,
-            window,
-            trial: false,
-        } => {
-            let made = count(u32::from(restarts), "restart");
-            let sentence = format!(". Giving up after {made} in {}", Spelled(window));
-            let numbers = alloc::vec![
-                ("RESTARTS", restarts.to_string()),
-                ("WINDOW_SECONDS", number(window)),
-            ];
-            critical("gave-up", run, exit, sentence, numbers)
-        }
-        Notice::Parked { run, exit, pause } => {
-            let sentence = format!(
-                ". Too many restarts: parked, next try in {}",
-                Spelled(pause)
-            );
-            critical(
-                "parked",
-                run,
-                exit,
-                sentence,
-                alloc::vec![("DELAY_SECONDS", number(pause))],
-            )
-        }
-        Notice::Escalated { run, exit } => {
-            let sentence = ". Too many restarts: its group fails with it".to_owned();
-            critical("escalated", run, exit, sentence, Vec::new())
-        }
-        Notice::Recovered { run, restarts } => {
-            let sentence = format!("has settled after {}", count(restarts, "restart"));
-            let numbers = alloc::vec![("RESTARTS", restarts.to_string())];
-            let level = Level::Info;
-            Some(Told {
-                event: "recovered",
-                level,
-                run,
-                exit: None,
-                sentence,
-                numbers,
-            })
+            exit: None,
+            sentence: format!("has settled after {}", count(restarts, "restart")),
+            numbers: alloc::vec![("RESTARTS", restarts.to_string())],
+        }),
+        Notice::GaveUp { .. } | Notice::Parked { .. } | Notice::Escalated { .. } => {
+            told_at_the_limit(notice)
         }
         Notice::Started { .. }
         | Notice::Ready { .. }
@@ -301,6 +244,79 @@ fn told(notice: &Notice) -> Option<Told> {
         | Notice::TermOver { .. }
         | Notice::ShuttingDown => None,
     }
+}
+
+/// What there is to tell when there were too many restarts.
+fn told_at_the_limit(notice: &Notice) -> Option<Told> {
+    match *notice {
+        Notice::GaveUp {
+            run,
+            exit,
+            restarts,
+            window,
+            trial,
+        } => {
+            let made = count(u32::from(restarts), "restart");
+            let sentence = if trial {
+                " in its one try after giving up. Given up again".to_owned()
+            } else {
+                format!(". Giving up after {made} in {}", Spelled(window))
+            };
+            let window = ("WINDOW_SECONDS", window.as_secs_f64().to_string());
+            let numbers = alloc::vec![("RESTARTS", restarts.to_string()), window];
+            Some(critical("gave-up", run, exit, sentence, numbers))
+        }
+        Notice::Parked { run, exit, pause } => {
+            let sentence = format!(
+                ". Too many restarts: parked, next try in {}",
+                Spelled(pause)
+            );
+            Some(critical(
+                "parked",
+                run,
+                exit,
+                sentence,
+                alloc::vec![seconds(pause)],
+            ))
+        }
+        Notice::Escalated { run, exit } => {
+            let sentence = ". Too many restarts: everything is stopped with it".to_owned();
+            Some(critical("escalated", run, exit, sentence, Vec::new()))
+        }
+        Notice::Restarting { .. }
+        | Notice::Recovered { .. }
+        | Notice::Started { .. }
+        | Notice::Ready { .. }
+        | Notice::Ended { .. }
+        | Notice::Finished { .. }
+        | Notice::Stopping { .. }
+        | Notice::Killed { .. }
+        | Notice::LeftBehind { .. }
+        | Notice::Held { .. }
+        | Notice::TermOver { .. }
+        | Notice::ShuttingDown => None,
+    }
+}
+
+fn critical(
+    event: &'static str,
+    run: RunId,
+    exit: Exit,
+    sentence: String,
+    numbers: Vec<(&'static str, String)>,
+) -> Told {
+    Told {
+        event,
+        level: Level::Critical,
+        run,
+        exit: Some(exit),
+        sentence,
+        numbers,
+    }
+}
+
+fn seconds(delay: Duration) -> (&'static str, String) {
+    ("DELAY_SECONDS", delay.as_secs_f64().to_string())
 }
 
 fn exit_number(exit: Exit) -> Option<(&'static str, String)> {
@@ -483,7 +499,7 @@ mod tests {
     #[test]
     fn a_crash_reads_as_people_know_it() {
         let exit = Exit::Code(1);
-        let ended = lines(
+        let ended = line(
             &Notice::Ended {
                 run: RUN,
                 exit,
@@ -491,7 +507,7 @@ mod tests {
             },
             name,
         );
-        assert_eq!(ended[0].text, "collector failed with exit code: 1");
+        assert_eq!(ended.text, "collector failed with exit code: 1");
         let delay = Duration::from_secs(5);
         let notice = Notice::Restarting {
             run: RUN,
@@ -501,7 +517,7 @@ mod tests {
             max: Some(5),
         };
         assert_eq!(
-            lines(&notice, name)[0].text,
+            line(&notice, name).text,
             "Restarting in 5 seconds (attempt 1/5)"
         );
         let told = telling(&notice, name).unwrap();
@@ -526,7 +542,7 @@ mod tests {
             stage: Stage::Directory,
             errno: 2,
         });
-        let ended = lines(
+        let ended = line(
             &Notice::Ended {
                 run: RUN,
                 exit,
@@ -536,7 +552,7 @@ mod tests {
         );
         let expected =
             "collector could not be started: changing to its directory: No such file or directory";
-        assert_eq!(ended[0].text, expected);
+        assert_eq!(ended.text, expected);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub const SLOTS: [&str; 3] = ["state.a", "state.b", "state.c"];
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// The newest memory that can be read, as it was written; see
-    /// [`rebase`](super::rebase). `None`: there is none, so begin anew.
+    /// [`rebase()`](super::rebase()). `None`: there is none, so begin anew.
     pub memory: Option<Memory>,
     /// What a person should know, a line each.
     pub remarks: Vec<Remark>,
