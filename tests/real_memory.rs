@@ -213,9 +213,12 @@ fn with_memory() -> TestBox {
     sup
 }
 
+/// What a file becomes.
+type Damage = fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn whatever_became_of_the_state_files_children_run_and_one_is_told() {
-    let damages: [(&str, fn(&[u8]) -> Vec<u8>); 4] = [
+    let damages: [(&str, Damage); 4] = [
         ("empty", |_| Vec::new()),
         ("zeroed", |old| vec![0; old.len()]),
         ("garbage", |old| {
