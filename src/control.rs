@@ -58,7 +58,7 @@ pub async fn serve(
             }
             let _freed = seats.try_recv();
         };
-        executor.spawn(client).detach();
+        executor.spawn(client.boxed_local()).detach();
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::core::{Core, Shared};
-use super::{reload, report};
+use super::{reload, report, spawn};
 use crate::config;
 use crate::control::Replies;
 use crate::model::report::{State, SupReport};
@@ -62,7 +62,7 @@ pub(super) fn answer(core: &Shared, request: Request, replies: Replies, now: Upt
 }
 
 fn detach(core: &Shared, work: impl Future<Output = ()> + 'static) {
-    core.borrow().executor.spawn(work).detach();
+    spawn(&core.borrow().executor, work).detach();
 }
 
 fn refuse(core: &Shared, replies: Replies, words: String) {

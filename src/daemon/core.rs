@@ -150,7 +150,7 @@ impl Core {
     pub(super) fn use_alerts(&mut self, channels: Box<[AlertSpec]>) {
         let (alerts, work) = Alerts::new(channels);
         self.alerts = Some(alerts);
-        if let Some(former) = self.telling.replace(self.executor.spawn(work)) {
+        if let Some(former) = self.telling.replace(super::spawn(&self.executor, work)) {
             former.detach(); // It ends when it has told what is left.
         }
     }
@@ -349,13 +349,13 @@ impl Core {
         let pid = child.id();
         self.write_down(run, pid, now);
         let inbox = self.inbox.clone();
-        let watch = self.executor.spawn(async move {
+        let watch = super::spawn(&self.executor, async move {
             let exit = reap::ended(child).await;
             let _loop = inbox.send(Input::Ended(run, exit)).await;
         });
         let ready = ear.map(|ear| {
             let inbox = self.inbox.clone();
-            self.executor.spawn(async move {
+            super::spawn(&self.executor, async move {
                 ear.ready().await;
                 let _loop = inbox.send(Input::Event(Event::Ready { run })).await;
             })
@@ -394,7 +394,7 @@ impl Core {
         }
         self.outputs.attach(child, self.supervisor.spec(child));
         let inbox = self.inbox.clone();
-        let watch = self.executor.spawn(async move {
+        let watch = super::spawn(&self.executor, async move {
             record.ended().await;
             let _loop = inbox.send(Input::Ended(run, Exit::Vanished)).await;
         });

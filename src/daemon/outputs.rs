@@ -10,6 +10,7 @@ use std::rc::Rc;
 use smol::{Async, LocalExecutor, Task};
 
 use super::changed::Changed;
+use super::spawn;
 use crate::logs::Sink;
 use crate::model::limits::{RING_MAX, RING_MIN, RINGS_MAX};
 use crate::model::spec::LogSpec;
@@ -129,7 +130,7 @@ impl Outputs {
             log: spec.log.clone(),
             pipe: pipe.clone(),
             tap,
-            _reader: self.executor.spawn(reader),
+            _reader: spawn(&self.executor, reader),
         };
         *self.place_mut(id) = Some(output);
         fifo::write_end(&pipe)

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::Input;
 use super::core::{Core, Shared};
+use super::{Input, spawn};
 use crate::config::{self, Loaded, Mistakes};
 use crate::control::Replies;
 use crate::model::{ChildId, Uptime};
@@ -30,7 +30,7 @@ pub(super) fn read(core: &Shared, dry_run: bool, replies: Option<Replies>) {
             .send(Input::Reloaded(Read { result, dry_run }, replies))
             .await;
     };
-    core.executor.spawn(work).detach();
+    spawn(&core.executor, work).detach();
 }
 
 /// Carries a configuration out, or only says what would happen; tells whoever asked,
@@ -43,9 +43,7 @@ pub(super) fn take(core: &Shared, read: Read, replies: Option<Replies>, now: Upt
     match replies {
         Some(replies) => {
             let executor = Rc::clone(&core.borrow().executor);
-            executor
-                .spawn(super::clients::send_all(replies, all))
-                .detach();
+            spawn(&executor, super::clients::send_all(replies, all)).detach();
         }
         None => all.iter().for_each(log),
     }

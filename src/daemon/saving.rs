@@ -6,8 +6,8 @@ use std::rc::Rc;
 use smol::LocalExecutor;
 use smol::channel::Sender;
 
-use super::Input;
 use super::changed::Changed;
+use super::{Input, spawn};
 use crate::os;
 use crate::store::Store;
 
@@ -110,6 +110,6 @@ impl Saving {
             .await;
             let _ended = inbox.send(Input::Saved(store, result)).await;
         };
-        self.executor.spawn(write).detach();
+        spawn(&self.executor, write).detach();
     }
 }

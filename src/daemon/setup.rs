@@ -13,7 +13,7 @@ use smol::{Async, LocalExecutor};
 use super::core::{Core, Parts};
 use super::outputs::Outputs;
 use super::saving::Saving;
-use super::{Input, block_on};
+use super::{Input, block_on, spawn};
 use crate::config::{self, Mistakes};
 use crate::control;
 use crate::model::BootId;
@@ -187,9 +187,11 @@ impl Home {
         let listener = Async::new_nonblocking(self.listener)?;
         let to_loop = inbox.clone();
         let asked = move |request, replies| drop(to_loop.try_send(Input::Asked(request, replies)));
-        executor
-            .spawn(control::serve(Rc::clone(&executor), listener, asked))
-            .detach();
+        spawn(
+            &executor,
+            control::serve(Rc::clone(&executor), listener, asked),
+        )
+        .detach();
         let parts = Parts {
             saving: Saving::new(Rc::clone(&executor), inbox.clone(), Some(self.store)),
             outputs: Outputs::new(Rc::clone(&executor), Some(self.runtime.clone()), count),

@@ -25,5 +25,6 @@ pub mod reap;
 pub mod signals;
 pub mod socket;
 pub mod spawn;
+pub mod trim;
 
 pub use aside::aside;
