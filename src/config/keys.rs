@@ -164,7 +164,7 @@ const BACKOFF: [Key; 5] = [
 const BUDGET: [Key; 4] = [
     key("max-restarts", "an integer from 0 to 1000, or \"unlimited\"", "5", "Restarts that are made within the window; the next one is not"),
     key("window", DURATION, "\"10m\"", "The sliding window in which they are counted"),
-    key("on-limit", "\"give-up\", \"park\" or \"escalate\"", "\"give-up\"", "Then: stay down, try again now and then, or fail the whole group"),
+    key("on-limit", "\"give-up\", \"park\" or \"escalate\"", "\"give-up\"", "Then: stay down, try again now and then, or end sup with exit code 1"),
     key("park", DURATION, "(1h)", "The time between tries with `on-limit = \"park\"`"),
 ];
 
