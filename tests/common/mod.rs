@@ -297,6 +297,8 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
 pub(crate) fn sup(args: &[&str]) -> Command {
     let mut command = Command::new(SUP);
     command.args(args);
+    // Folders that everybody may search, or "not found" would become "not permitted".
+    command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
     for key in [
         "SUP_CONFIG",
         "RUST_LOG",
