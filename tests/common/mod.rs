@@ -158,7 +158,14 @@ pub(crate) struct Program {
     pub(crate) pid: i32,
     pub(crate) out: Arc<Said>,
     pub(crate) err: Arc<Said>,
-    ended: Arc<(Mutex<Option<(ExitStatus, Uptime)>>, Condvar)>,
+    ended: Arc<Ended>,
+}
+
+/// How it ended, and when; and the wait for that.
+#[derive(Default)]
+struct Ended {
+    how: Mutex<Option<(ExitStatus, Uptime)>>,
+    told: Condvar,
 }
 
 impl Program {
@@ -178,12 +185,12 @@ impl Program {
             let input = input.to_vec();
             thread::spawn(move || pipe.write_all(&input));
         }
-        let ended = Arc::<(Mutex<Option<(ExitStatus, Uptime)>>, Condvar)>::default();
+        let ended = Arc::<Ended>::default();
         let teller = Arc::clone(&ended);
         thread::spawn(move || {
             let status = child.wait().unwrap();
-            *teller.0.lock().unwrap() = Some((status, clock::now()));
-            teller.1.notify_all();
+            *teller.how.lock().unwrap() = Some((status, clock::now()));
+            teller.told.notify_all();
         });
         Self {
             pid,
@@ -200,14 +207,14 @@ impl Program {
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        self.ended.0.lock().unwrap().is_none()
+        self.ended.how.lock().unwrap().is_none()
     }
 
     fn wait(&self, bound: Duration) -> Option<(ExitStatus, Uptime)> {
-        let ended = self.ended.0.lock().unwrap();
+        let ended = self.ended.how.lock().unwrap();
         let waited = self
             .ended
-            .1
+            .told
             .wait_timeout_while(ended, bound, |ended| ended.is_none());
         *waited.unwrap().0
     }
@@ -290,6 +297,8 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
 pub(crate) fn sup(args: &[&str]) -> Command {
     let mut command = Command::new(SUP);
     command.args(args);
+    // Folders that everybody may search, or "not found" would become "not permitted".
+    command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
     for key in [
         "SUP_CONFIG",
         "RUST_LOG",
@@ -434,12 +443,13 @@ impl TestBox {
 
     /// Kills sup, and then what it left.
     pub(crate) fn kill_sup(&mut self) {
-        let sup = self.sup.take().unwrap();
-        let below = descendants(sup.pid);
-        sup.signal(Signal::SIGKILL);
-        sup.code();
-        kill_all(&below);
-        self.wait_clear();
+        self.kill_sup_only();
+        until("what it left to be gone", || {
+            // Once more each time: one of them may just have been made.
+            let left = self.marked();
+            kill_all(&left);
+            left.is_empty().then_some(())
+        });
     }
 
     /// Asks the running sup, or another one.
