@@ -26,8 +26,11 @@ use crate::wire::frame::{self, FrameFault};
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "control";
 
-/// A client that says nothing, or takes nothing, for this long is dropped.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A client that does not say what it wants within this long is dropped, and makes room.
+const PATIENCE_TO_HEAR: Duration = Duration::from_secs(2);
+
+/// A client that takes nothing for this long is dropped.
+const PATIENCE_TO_TELL: Duration = Duration::from_secs(10);
 
 /// Replies that may wait for one client.
 const QUEUE: usize = 8;
@@ -125,15 +128,18 @@ async fn read<T: serde::de::DeserializeOwned>(stream: &mut Async<UnixStream>) ->
         stream.read_exact(&mut body).await?;
         frame::unpack(&body).map_err(unfit)
     };
-    work.or(too_slow()).await
+    work.or(too_slow(PATIENCE_TO_HEAR)).await
 }
 
 async fn write(stream: &mut Async<UnixStream>, reply: &Reply) -> io::Result<()> {
-    stream.write_all(&frame::pack(reply)).or(too_slow()).await
+    stream
+        .write_all(&frame::pack(reply))
+        .or(too_slow(PATIENCE_TO_TELL))
+        .await
 }
 
-async fn too_slow<T>() -> io::Result<T> {
-    Timer::after(PATIENCE).await;
+async fn too_slow<T>(patience: Duration) -> io::Result<T> {
+    Timer::after(patience).await;
     Err(io::ErrorKind::TimedOut.into())
 }
 

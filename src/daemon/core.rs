@@ -26,7 +26,7 @@ use crate::model::{
 use crate::os::adopt::{self, Record};
 use crate::os::file::LockGuard;
 use crate::os::procfs::{Census, Mark};
-use crate::os::{clock, reap, signals, spawn};
+use crate::os::{clock, hint, reap, signals, spawn};
 use crate::policy::{Action, Answer, Event, Phase, Reach, Supervisor};
 use crate::store;
 
@@ -437,7 +437,12 @@ impl Core {
             | Stage::Descriptors
             | Stage::Privileges => return,
         };
-        log::warn!(target: "sup", "[WARNING] {}: {} {thing}: {}", spec.name, fault.stage.words(), ErrorNumber(fault.errno));
+        let (step, reason) = (fault.stage.words(), ErrorNumber(fault.errno));
+        let hint = (fault.stage == Stage::Exec)
+            .then(|| hint::hint(&launch.command[0], launch.dir.as_deref(), fault.errno))
+            .flatten()
+            .map_or_else(String::new, |hint| format!(" ({hint})"));
+        log::warn!(target: "sup", "[WARNING] {}: {step} {thing}: {reason}{hint}", spec.name);
     }
 
     // ---- telling ------------------------------------------------------------

@@ -17,6 +17,7 @@ pub mod boot;
 pub mod clock;
 pub mod fifo;
 pub mod file;
+pub mod hint;
 pub mod kernel;
 pub mod place;
 mod prepare;
