@@ -26,10 +26,11 @@ pub fn hint(program: &CStr, dir: Option<&str>, errno: i32) -> Option<String> {
         .take(HEAD)
         .read_to_end(&mut head)
         .ok()?;
-    match Errno::from_raw(errno) {
-        Errno::ENOENT => missing_interpreter(&head),
-        Errno::ENOEXEC => Some(no_program(&head).to_owned()),
-        _ => None,
+    let errno = Errno::from_raw(errno);
+    if errno == Errno::ENOENT {
+        missing_interpreter(&head)
+    } else {
+        (errno == Errno::ENOEXEC).then(|| no_program(&head).to_owned())
     }
 }
 
