@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
-use common::{Program, Sig, TestBox, exists, is_root, ms, proc_status, run, sh, sup};
+use common::{Program, Sig, TestBox, exists, is_root, ms, old_kernel, proc_status, run, sh, sup};
 
 /// A child that writes what `script` prints to a file, and then lives on.
 fn tells(script: &str) -> String {
@@ -143,11 +143,24 @@ fn a_user_that_does_not_exist_is_named() {
 }
 
 #[test]
-fn umask_nice_limits_and_privileges() {
-    let script =
-        "umask; nice; ulimit -Sn; ulimit -Hn; ulimit -c; grep NoNewPrivs /proc/self/status";
-    let keys = "umask = \"027\"\nnice = 7\nno-new-privs = true\nlimits = { nofile = { soft = 100, hard = 200 }, core = 0 }";
-    assert_eq!(told(script, keys), "0027\n7\n100\n200\n0\nNoNewPrivs:\t1\n");
+fn umask_nice_and_limits() {
+    let script = "umask; nice; ulimit -Sn; ulimit -Hn; ulimit -c";
+    let keys =
+        "umask = \"027\"\nnice = 7\nlimits = { nofile = { soft = 100, hard = 200 }, core = 0 }";
+    assert_eq!(told(script, keys), "0027\n7\n100\n200\n0\n");
+}
+
+#[test]
+fn no_new_privileges_or_no_start() {
+    let keys = "no-new-privs = true";
+    if old_kernel::is_played() {
+        // It would have what it must not have: better none than that.
+        let sup = TestBox::up(&format!("[child.a]\n{}\n{keys}\n", sh("exec sleep 1000")));
+        sup.line("a could not be started: giving up privileges: Invalid argument");
+    } else {
+        let script = "grep NoNewPrivs /proc/self/status";
+        assert_eq!(told(script, keys), "NoNewPrivs:\t1\n");
+    }
 }
 
 #[test]

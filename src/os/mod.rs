@@ -9,7 +9,8 @@
 //! | `PR_SET_CHILD_SUBREAPER` | 3.4 | orphans go to init; sessions are still swept |
 //! | `PR_SET_NO_NEW_PRIVS` | 3.5 | a child that asks for it does not start, and says why |
 //!
-//! `scripts/check` runs the real-process tests a second time without the first.
+//! `scripts/check` runs the real-process tests a second time under a filter that plays
+//! Linux 3.2 (`tests/common/old_kernel.rs`): none of these are there then.
 
 pub mod adopt;
 mod aside;

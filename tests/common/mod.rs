@@ -6,6 +6,8 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
+pub(crate) mod old_kernel;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -307,6 +309,9 @@ pub(crate) fn sup(args: &[&str]) -> Command {
         "SUP_DETACHED",
     ] {
         command.env_remove(key);
+    }
+    if old_kernel::is_played() {
+        old_kernel::play(&mut command);
     }
     command
 }
