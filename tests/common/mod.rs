@@ -301,13 +301,11 @@ pub(crate) fn sup(args: &[&str]) -> Command {
     command.args(args);
     // Folders that everybody may search, or "not found" would become "not permitted".
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
-    for key in [
-        "SUP_CONFIG",
-        "RUST_LOG",
-        "NOTIFY_SOCKET",
-        "XDG_RUNTIME_DIR",
-        "SUP_DETACHED",
-    ] {
+    let ours = std::env::vars_os().map(|(key, _)| key);
+    for key in ours.filter(|key| key.as_encoded_bytes().starts_with(b"SUP_")) {
+        command.env_remove(key);
+    }
+    for key in ["RUST_LOG", "NOTIFY_SOCKET", "XDG_RUNTIME_DIR"] {
         command.env_remove(key);
     }
     if old_kernel::is_played() {
