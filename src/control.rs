@@ -1,7 +1,7 @@
 //! The control socket: who may speak, what they said, and our replies on their way.
 //!
 //! ```text
-//!   client --Hello, Request--> serve --(Request, Replies)--> the daemon
+//!   client --Hello, Request--> serve --Asked(Request, Replies)--> the daemon
 //!          <----- frames ------ each client's own task <---- Reply
 //! ```
 //!
@@ -35,17 +35,25 @@ const PATIENCE_TO_TELL: Duration = Duration::from_secs(10);
 /// Replies that may wait for one client.
 const QUEUE: usize = 8;
 
+/// What we hear of clients.
+pub enum Heard {
+    /// One asks.
+    Asked(Request, Replies),
+    /// One has left.
+    Left,
+}
+
 /// Where the replies to one request go. The client is done when it is dropped.
 pub type Replies = Sender<Reply>;
 
-/// Takes clients for ever, [`CLIENTS_MAX`] at a time. `asked` is called for each
-/// request of a trusted client and must not block.
+/// Takes clients for ever, [`CLIENTS_MAX`] at a time. `heard` is called for each
+/// request of a trusted client, and when one has left; it must not block.
 pub async fn serve(
     executor: Rc<LocalExecutor<'static>>,
     listener: Async<UnixListener>,
-    asked: impl Fn(Request, Replies) + 'static,
+    heard: impl Fn(Heard) + 'static,
 ) {
-    let asked = Rc::new(asked);
+    let heard = Rc::new(heard);
     let (seat, seats) = bounded::<()>(CLIENTS_MAX);
     loop {
         if seat.send(()).await.is_err() {
@@ -54,12 +62,13 @@ pub async fn serve(
         let Some(stream) = accept(&listener).await else {
             continue;
         };
-        let (asked, seats) = (Rc::clone(&asked), seats.clone());
+        let (heard, seats) = (Rc::clone(&heard), seats.clone());
         let client = async move {
-            if let Err(error) = attend(stream, &*asked).await {
+            if let Err(error) = attend(stream, &*heard).await {
                 log::debug!(target: "sup", "[SUPERVISOR] a client was dropped: {error}");
             }
             let _freed = seats.try_recv();
+            heard(Heard::Left);
         };
         executor.spawn(client.boxed_local()).detach();
     }
@@ -78,10 +87,7 @@ async fn accept(listener: &Async<UnixListener>) -> Option<Async<UnixStream>> {
     }
 }
 
-async fn attend(
-    mut stream: Async<UnixStream>,
-    asked: &impl Fn(Request, Replies),
-) -> io::Result<()> {
+async fn attend(mut stream: Async<UnixStream>, heard: &impl Fn(Heard)) -> io::Result<()> {
     if !socket::is_trusted(stream.get_ref()) {
         let words = "only root and the user that runs sup may do that".to_owned();
         return write(&mut stream, &Reply::Refused(words)).await;
@@ -97,7 +103,7 @@ async fn attend(
     }
     let request = read(&mut stream).await?;
     let (replies, queue) = bounded(QUEUE);
-    asked(request, replies);
+    heard(Heard::Asked(request, replies));
     answer(stream, queue).await
 }
 

@@ -35,12 +35,11 @@ use smol::stream::StreamExt;
 use smol::{LocalExecutor, Task, Timer};
 
 use self::core::Shared;
-use crate::control::Replies;
+use crate::control::{Heard, Replies};
 use crate::model::{Exit, RunId, Uptime};
 use crate::os::{clock, reap, trim};
 use crate::policy::Event;
 use crate::store::Store;
-use crate::wire::control::Request;
 
 pub use setup::{RunFault, Start, run, single};
 
@@ -50,8 +49,8 @@ enum Input {
     Event(Event),
     /// A main process has ended.
     Ended(RunId, Exit),
-    /// A client asks.
-    Asked(Request, Replies),
+    /// A client asks, or has left.
+    Client(Heard),
     /// Read the configuration again.
     Reload,
     /// It has been read, for somebody or for nobody.
@@ -87,12 +86,17 @@ async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
             None => core.borrow_mut().turn(Event::Tick, now),
             Some(Input::Event(event)) => core.borrow_mut().turn(event, now),
             Some(Input::Ended(run, exit)) => core.borrow_mut().ended(run, exit, now),
-            Some(Input::Asked(request, replies)) => clients::answer(&core, request, replies, now),
+            Some(Input::Client(Heard::Asked(request, replies))) => {
+                clients::answer(&core, request, replies, now);
+            }
+            // Showing how things stand has touched much of our code, too.
+            Some(Input::Client(Heard::Left)) => trimmed = false,
             Some(Input::Reload) => reload::read(&core, false, None),
             Some(Input::Reloaded(read, replies)) => {
                 reload::take(&core, read, replies, now);
             }
             Some(Input::Saved(store, result)) => {
+                trimmed = false;
                 let failed = core.borrow_mut().saving.ended(store, &result);
                 if failed {
                     core.borrow_mut().turn(Event::SaveFailed, now);

@@ -186,10 +186,10 @@ impl Home {
         }
         let listener = Async::new_nonblocking(self.listener)?;
         let to_loop = inbox.clone();
-        let asked = move |request, replies| drop(to_loop.try_send(Input::Asked(request, replies)));
+        let heard = move |heard| drop(to_loop.try_send(Input::Client(heard)));
         spawn(
             &executor,
-            control::serve(Rc::clone(&executor), listener, asked),
+            control::serve(Rc::clone(&executor), listener, heard),
         )
         .detach();
         let parts = Parts {
