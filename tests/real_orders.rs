@@ -24,6 +24,8 @@ const FLAPPER: &str = "[child.flapper]\ncommand = [\"sleep\", \"1000\"]\nbackoff
 
 /// From a kill of `flapper` until its successor is there.
 fn restart_latency(sup: &TestBox, pid: i32) -> (i32, Duration) {
+    // Status may be ahead of the log.
+    sup.sup().err.line(&format!("flapper started (pid {pid})"));
     let count = sup.sup().err.with("flapper started").len();
     let start = clock::now();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Sig::SIGKILL).unwrap();
