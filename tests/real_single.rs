@@ -3,9 +3,10 @@
 mod common;
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
-use common::{Outcome, Program, Sig, TestBox, at_once, is_running, ms, run, sup};
+use common::{Outcome, Program, Sig, TestBox, at_once, is_running, ms, proc_status, run, sup};
 use sup::os::{clock, procfs};
 
 /// A box without a configuration: only a place for files.
@@ -443,6 +444,39 @@ fn term_and_int_stop_the_child_and_that_is_success() {
         assert_eq!(sup.out.all(), "up\nbye", "{signal}");
         assert!(!is_running(child), "{signal}");
     }
+}
+
+#[test]
+fn what_was_ignored_stays_ignored_as_nohup_and_the_shell_mean_it() {
+    use nix::sys::signal::{SigHandler, signal};
+    let mut command = sup(&["--", "/bin/sh", "-c", "echo up; exec sleep 1000"]);
+    // SAFETY: two system calls, which neither allocate nor lock.
+    unsafe {
+        command.pre_exec(|| {
+            signal(Sig::SIGHUP, SigHandler::SigIgn)?;
+            signal(Sig::SIGINT, SigHandler::SigIgn)?;
+            Ok(())
+        });
+    }
+    let sup = Program::start(&mut command, None);
+    sup.out.line("up");
+    let ignored = proc_status(sup.pid, "SigIgn");
+    let ignored = u64::from_str_radix(&ignored, 16).unwrap();
+    assert_eq!(ignored & 0b11, 0b11, "HUP and INT are 1 and 2");
+    sup.signal(Sig::SIGHUP);
+    sup.signal(Sig::SIGINT);
+    sup.signal(Sig::SIGTERM);
+    assert_eq!(sup.code(), 0);
+    assert_eq!(sup.err.all().matches("Shutting down").count(), 1);
+    assert!(!sup.err.all().contains("SIGKILL"), "TERM was the first");
+}
+
+#[test]
+fn a_hang_up_ends_a_command_in_the_foreground() {
+    let sup = start(&[], "echo up; exec sleep 1000");
+    sup.out.line("up");
+    sup.signal(Sig::SIGHUP);
+    assert_eq!(sup.code(), 0);
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub fn single(spec: Spec) -> io::Result<bool> {
         };
         Ok(Made {
             core: Core::new(parts),
-            signals: signals::listen()?,
+            signals: signals::listen(false)?,
         })
     })
 }
@@ -211,7 +211,7 @@ impl Home {
         adopt_all(&mut core, &dir);
         Ok(Made {
             core,
-            signals: signals::listen()?,
+            signals: signals::listen(true)?,
         })
     }
 }

@@ -9,15 +9,29 @@ use super::procfs::{self, Census, Mark};
 use crate::model::Signal;
 
 /// What we listen to, one event each. Whoever started us may have blocked them: a
-/// program inherits that, and would never hear of TERM.
+/// program inherits that, and would never hear of TERM. What was *ignored* stays so, as
+/// `nohup` and a shell's `&` mean it; but where HUP is to reload, it does.
 ///
 /// # Errors
 /// Where no handler can be installed: out of descriptors.
-pub fn listen() -> io::Result<Signals> {
+pub fn listen(reloads: bool) -> io::Result<Signals> {
     use async_signal::Signal::{Child, Hup, Int, Term};
-    let signals = Signals::new([Term, Int, Hup, Child])?;
+    let interrupt = (!is_ignored(nix::libc::SIGINT)).then_some(Int);
+    let hang_up = (reloads || !is_ignored(nix::libc::SIGHUP)).then_some(Hup);
+    let all = [Some(Term), Some(Child), interrupt, hang_up];
+    let signals = Signals::new(all.into_iter().flatten())?;
     nix::sys::signal::SigSet::empty().thread_set_mask()?;
     Ok(signals)
+}
+
+fn is_ignored(signal: nix::libc::c_int) -> bool {
+    let mut found = std::mem::MaybeUninit::<nix::libc::sigaction>::zeroed();
+    // SAFETY: asks only; the kernel fills what is valid all zero as well.
+    let found = unsafe {
+        nix::libc::sigaction(signal, std::ptr::null(), found.as_mut_ptr());
+        found.assume_init()
+    };
+    found.sa_sigaction == nix::libc::SIG_IGN
 }
 
 /// Sends a signal to one process that we know is ours and not yet reaped.

@@ -11,7 +11,7 @@ pub(crate) mod old_kernel;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -307,6 +307,14 @@ pub(crate) fn sup(args: &[&str]) -> Command {
     }
     for key in ["RUST_LOG", "NOTIFY_SOCKET", "XDG_RUNTIME_DIR"] {
         command.env_remove(key);
+    }
+    // Whoever runs the tests in the background ignores INT for all of them.
+    // SAFETY: one system call, which neither allocates nor locks.
+    unsafe {
+        command.pre_exec(|| {
+            nix::sys::signal::signal(Signal::SIGINT, nix::sys::signal::SigHandler::SigDfl)?;
+            Ok(())
+        });
     }
     if old_kernel::is_played() {
         old_kernel::play(&mut command);
