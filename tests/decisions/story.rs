@@ -231,23 +231,15 @@ impl Story {
     }
 
     pub(crate) fn with_memory(&self, memory: &Memory, rebooted: bool) -> Self {
-        let mut next = Self::begin(Vec::new(), false);
-        next.specs.clone_from(&self.specs);
-        let rules = Rules {
-            shutdown_timeout: secs(20),
-            ends_when_over: false,
-            seed: 1,
-        };
-        next.sup = Supervisor::new(self.specs.clone(), rules);
-        next.now = self.now;
+        let mut next = self.successor();
         let boot = BootId([1 + u8::from(rebooted); 16]);
         next.sup.recall(memory, boot, Uptime::from_millis(self.now));
         next.event(Event::Tick);
         next
     }
 
-    /// The next sup after a kill, with the runs of this one, before its first event.
-    pub(crate) fn killed(&self) -> Self {
+    /// The next sup, which knows nothing yet.
+    fn successor(&self) -> Self {
         let mut next = Self::begin(Vec::new(), false);
         next.specs.clone_from(&self.specs);
         let rules = Rules {
@@ -257,6 +249,12 @@ impl Story {
         };
         next.sup = Supervisor::new(self.specs.clone(), rules);
         next.now = self.now;
+        next
+    }
+
+    /// The next sup after a kill, with the runs of this one, before its first event.
+    pub(crate) fn killed(&self) -> Self {
+        let mut next = self.successor();
         let (boot, now) = (BootId([1; 16]), Uptime::from_millis(self.now));
         next.sup.recall(&self.memory(), boot, now);
         for (_, _, child) in self.sup.children() {
