@@ -23,9 +23,6 @@ use crate::os::socket;
 use crate::wire::control::{Hello, Reply, Request, VERSION};
 use crate::wire::frame::{self, FrameFault};
 
-/// The socket's name in the runtime directory.
-pub const SOCKET: &str = "control";
-
 /// A client that does not say what it wants within this long is dropped, and makes room.
 const PATIENCE_TO_HEAR: Duration = Duration::from_secs(2);
 

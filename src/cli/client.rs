@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::{Code, Failed};
-use crate::wire::control::{Hello, Reply, Request, VERSION};
+use crate::wire::control::{Hello, Reply, Request, SOCKET, VERSION};
 use crate::wire::frame;
 
 /// A conversation with a running sup.
@@ -16,7 +16,7 @@ pub(super) struct Client {
 impl Client {
     /// Connects and asks.
     pub(super) fn ask(runtime: &Path, request: &Request) -> Result<Self, Failed> {
-        let path = runtime.join("control");
+        let path = runtime.join(SOCKET);
         let stream = UnixStream::connect(&path).map_err(|error| no_client(&error, &path))?;
         let mut client = Self { stream };
         let sent = client.send(request);

@@ -17,7 +17,6 @@ use super::saving::Saving;
 use super::{Input, ready};
 use crate::alerts::Alerts;
 use crate::config::env_file;
-use crate::control;
 use crate::model::spec::{AlertSpec, LogSpec, Settings};
 use crate::model::words::{self, ErrorNumber, Level};
 use crate::model::{
@@ -29,6 +28,7 @@ use crate::os::procfs::{Census, Mark};
 use crate::os::{clock, hint, reap, signals, spawn};
 use crate::policy::{Action, Answer, Event, Phase, Reach, Supervisor};
 use crate::store;
+use crate::wire::control::SOCKET;
 
 /// Everything, shared by the tasks of the one thread. Only the loop changes it; the
 /// others look.
@@ -135,7 +135,7 @@ impl Core {
     pub(super) fn clean_up(&self) {
         let Some(dir) = &self.runtime else { return };
         let own = |name: &str| {
-            name == control::SOCKET
+            name == SOCKET
                 || name.ends_with(".out")
                 || name.ends_with(".notify")
                 || name.ends_with(adopt::ENDING)
@@ -199,11 +199,6 @@ impl Core {
     /// find; all of its family is looked for where nobody waits for the successor.
     pub(super) fn ended(&mut self, run: RunId, exit: Exit, now: Uptime) {
         let left = self.is_left(run, exit);
-        if let Some(place) = self.live.get_mut(run.child.index())
-            && place.as_ref().is_some_and(|live| live.run == run)
-        {
-            *place = None;
-        }
         if !left {
             self.forget(run);
         }
@@ -230,8 +225,14 @@ impl Core {
             || ((adopted || unhurried) && self.has_family(run, process.pid))
     }
 
-    /// Nothing of a run is left to be known again.
-    fn forget(&self, run: RunId) {
+    /// Nothing of a run is left to be known again. Until then we keep what tells whether
+    /// its pid has become somebody else's.
+    fn forget(&mut self, run: RunId) {
+        if let Some(place) = self.live.get_mut(run.child.index())
+            && place.as_ref().is_some_and(|live| live.run == run)
+        {
+            *place = None;
+        }
         if let Some(dir) = &self.runtime {
             adopt::erase(dir, &self.supervisor.spec(run.child).name);
         }

@@ -23,6 +23,7 @@ use crate::os::file::{LockGuard, lock_dir};
 use crate::os::{boot, clock, place, signals, socket};
 use crate::policy::{Rules, Supervisor};
 use crate::store::{self, Store};
+use crate::wire::control::SOCKET;
 
 /// Why sup cannot run.
 #[derive(Debug)]
@@ -159,7 +160,7 @@ impl Home {
         for remark in &loaded.remarks {
             log::warn!(target: "sup", "[WARNING] memory: {remark}");
         }
-        let listener = socket::listen(&runtime.join(control::SOCKET))?;
+        let listener = socket::listen(&runtime.join(SOCKET))?;
         Ok(Self {
             runtime,
             store,

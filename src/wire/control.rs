@@ -15,6 +15,9 @@ use crate::model::report::{ChildReport, SupReport};
 /// version is told so in words, which never change.
 pub const VERSION: u16 = 1;
 
+/// The socket's name in the runtime directory.
+pub const SOCKET: &str = "control";
+
 /// The first frame of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
