@@ -5,6 +5,7 @@
 #   sup --notification-script /path/to/notify.sh -- COMMAND     or, in sup.toml:
 #   [[alert]]
 #   exec = ["/path/to/notify.sh"]
+#   repeat = true        (every restart as it comes; without it, every incident once)
 #
 # The message is the first argument; the facts are in SUP_EVENT, SUP_LEVEL, SUP_CHILD,
 # SUP_EXIT and others (env | grep ^SUP_ shows them). By hand: ./notify.sh "a test".

@@ -13,15 +13,17 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::Serialize;
+use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future::{self, FutureExt};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::{Async, LocalExecutor, Timer};
 
 use crate::model::limits::CLIENTS_MAX;
-use crate::os::socket;
+use crate::os::{Async, Timer, socket};
 use crate::wire::control::{Hello, Reply, Request, VERSION};
 use crate::wire::frame::{self, FrameFault};
+use crate::wire::upgrade::{self, Ask, Told};
 
 /// A client that does not say what it wants within this long is dropped, and makes room.
 const PATIENCE_TO_HEAR: Duration = Duration::from_secs(2);
@@ -36,6 +38,8 @@ const QUEUE: usize = 8;
 pub enum Heard {
     /// One asks.
     Asked(Request, Replies),
+    /// One asks for an upgrade, or who is there.
+    Upgrade(Ask, Sender<Told>),
     /// One has left.
     Left,
 }
@@ -47,7 +51,7 @@ pub type Replies = Sender<Reply>;
 /// request of a trusted client, and when one has left; it must not block.
 pub async fn serve(
     executor: Rc<LocalExecutor<'static>>,
-    listener: Async<UnixListener>,
+    listener: Rc<Async<UnixListener>>,
     heard: impl Fn(Heard) + 'static,
 ) {
     let heard = Rc::new(heard);
@@ -56,9 +60,7 @@ pub async fn serve(
         if seat.send(()).await.is_err() {
             return; // Cannot be: we hold the other end.
         }
-        let Some(stream) = accept(&listener).await else {
-            continue;
-        };
+        let stream = accept(&listener).await;
         let (heard, seats) = (Rc::clone(&heard), seats.clone());
         let client = async move {
             if let Err(error) = attend(stream, &*heard).await {
@@ -71,13 +73,23 @@ pub async fn serve(
     }
 }
 
-/// The next client. Out of descriptors, we wait a moment instead of asking again and again.
-async fn accept(listener: &Async<UnixListener>) -> Option<Async<UnixStream>> {
+/// The next client. Out of descriptors, we say so once, and wait a moment instead of
+/// asking again and again.
+async fn accept(listener: &Async<UnixListener>) -> Async<UnixStream> {
+    let mut told = false;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Some(stream),
+            Ok(stream) => {
+                if told {
+                    log::info!(target: "sup", "[SUPERVISOR] the control socket takes clients again");
+                }
+                return stream;
+            }
             Err(error) => {
-                log::warn!(target: "sup", "[WARNING] the control socket takes nobody: {error}");
+                if !told {
+                    log::warn!(target: "sup", "[WARNING] the control socket takes nobody: {error}");
+                }
+                told = true;
                 Timer::after(Duration::from_secs(1)).await;
             }
         }
@@ -90,6 +102,12 @@ async fn attend(mut stream: Async<UnixStream>, heard: &impl Fn(Heard)) -> io::Re
         return write(&mut stream, &Reply::Refused(words)).await;
     }
     let hello: Hello = read(&mut stream).await?;
+    if hello.version == upgrade::HELLO {
+        let ask = read(&mut stream).await?;
+        let (told, queue) = bounded(QUEUE);
+        heard(Heard::Upgrade(ask, told));
+        return answer(stream, queue).await;
+    }
     if hello.version != VERSION {
         let words = format!(
             "this sup ({}) speaks version {VERSION}, and was asked in version {}: use the binary that is running",
@@ -105,7 +123,7 @@ async fn attend(mut stream: Async<UnixStream>, heard: &impl Fn(Heard)) -> io::Re
 }
 
 /// Passes replies on until there are no more, or the client has left.
-async fn answer(mut stream: Async<UnixStream>, queue: Receiver<Reply>) -> io::Result<()> {
+async fn answer<T: Serialize>(mut stream: Async<UnixStream>, queue: Receiver<T>) -> io::Result<()> {
     loop {
         let next = future::or(async { queue.recv().await.ok() }, async {
             has_left(&stream).await;
@@ -134,7 +152,7 @@ async fn read<T: serde::de::DeserializeOwned>(stream: &mut Async<UnixStream>) ->
     work.or(too_slow(PATIENCE_TO_HEAR)).await
 }
 
-async fn write(stream: &mut Async<UnixStream>, reply: &Reply) -> io::Result<()> {
+async fn write(stream: &mut Async<UnixStream>, reply: &impl Serialize) -> io::Result<()> {
     stream
         .write_all(&frame::pack(reply))
         .or(too_slow(PATIENCE_TO_TELL))

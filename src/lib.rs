@@ -3,15 +3,16 @@
 //! ```text
 //!   BRINGS EVENTS                                          CARRIES OUT ACTIONS
 //!   control  orders  --+                               +-->  os      spawn, signal
-//!   os       exits   --+     +---------------------+   +-->  alerts  tell
-//!   clock    it is due-+---> |  daemon: one loop   | --+-->  store   save
-//!                            +---------------------+
+//!   os       exits   --+     +---------------------+   +-->  checks  probe
+//!   checks   findings--+---> |  daemon: one loop   | --+-->  alerts  tell
+//!   clock    it is due-+     +---------------------+   +-->  store   save
 //!                              now, Event |    ^ Actions, next deadline
 //!                                         v    |
 //!                            +---------------------+
 //!                            |  policy: Supervisor |   no clock, no file, no chance
 //!                            +---------------------+
-//!   beside it   logs (a child's output -> ring, file)     cli (shows a report)
+//!   beside it   logs (a child's output -> ring, file)     web, cli (show how it stands)
+//!               replay (what was recorded, once more)
 //!   below all   model (the nouns)
 //! ```
 //!
@@ -26,11 +27,12 @@
 //! |---|---|
 //! | `model` | nothing of ours |
 //! | `policy`, `wire`, `config`, `os` | `model` |
-//! | `store`, `logs`, `alerts`, `control` | `model`, `wire`, `os`; never each other, never `policy` |
+//! | `store`, `checks`, `logs`, `alerts`, `control`, `web` | `model`, `wire`, `os`; never each other, never `policy` |
+//! | `replay` | `model`, `policy`, `store` |
 //! | `daemon` | all of the above |
 //! | `cli` | `model`, `wire`, `config`, `store`, `os`; never `policy` |
 //! | `journal` | `model`, `os`, `logs` |
-//! | `main` | `daemon`, `journal`, `cli` |
+//! | `main` | `daemon`, `journal`, `replay`, `cli` |
 //!
 //! `tests/architecture.rs` holds this table against the code.
 //!
@@ -50,6 +52,7 @@
 extern crate alloc;
 
 pub mod alerts;
+pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -59,5 +62,7 @@ pub mod logs;
 pub mod model;
 pub mod os;
 pub mod policy;
+pub mod replay;
 pub mod store;
+pub mod web;
 pub mod wire;

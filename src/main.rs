@@ -1,13 +1,28 @@
 //! argv to one verb; error to exit code.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use sup::cli::{self, Code, Detached, Failed, Flags, Usage};
-use sup::daemon::{self, RunFault, Start};
+use sup::cli::{self, Code, Detached, Failed, Flags, Next, Once, Usage};
+use sup::daemon::{self, Look, RunFault, Start};
 use sup::journal;
+use sup::replay::{self, Journal, Telling};
 
 fn main() -> ExitCode {
+    let baton = baton();
+    if let Some(path) = asked_to_take_over() {
+        return match daemon::can_take_over(&path) {
+            Ok(answer) => {
+                print(std::io::stdout(), &answer);
+                ExitCode::SUCCESS
+            }
+            Err(words) => {
+                print(std::io::stderr(), &format!("sup: {words}\n"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let result = match cli::parse(std::env::args_os().skip(1)) {
         Err(words) => Err(Failed::input(words)),
         Ok(Usage::Say(text)) => {
@@ -15,7 +30,13 @@ fn main() -> ExitCode {
             Ok(Code::Success)
         }
         Ok(Usage::Single { flags, command }) => single(&flags, command),
-        Ok(Usage::Verb { verb, flags, .. }) if verb.name == "run" => run(&flags),
+        Ok(Usage::Verb { verb, flags, .. }) if verb.name == "run" => run(&flags, baton),
+        Ok(Usage::Verb {
+            verb,
+            flags,
+            operands,
+        }) if verb.name == "replay" => replay(&operands[0], &flags),
+        Ok(Usage::Verb { verb, flags, .. }) if verb.name == cli::ONCE => once(&flags),
         Ok(Usage::Verb {
             verb,
             flags,
@@ -31,7 +52,22 @@ fn main() -> ExitCode {
         }
         failed.code
     });
-    ExitCode::from(code as u8)
+    ExitCode::from(code.number())
+}
+
+/// Where the program whose place we take says what we need. No child is to see it.
+fn baton() -> Option<PathBuf> {
+    let path = std::env::var_os(daemon::VARIABLE)?;
+    // SAFETY: there is one thread.
+    unsafe { std::env::remove_var(daemon::VARIABLE) };
+    Some(path.into())
+}
+
+/// Whether a running sup asks us if we could take its place. No person types this.
+fn asked_to_take_over() -> Option<PathBuf> {
+    let mut words = std::env::args_os().skip(1);
+    (words.next()? == daemon::CHECK).then_some(())?;
+    words.next().map(PathBuf::from)
 }
 
 fn single(flags: &Flags, command: Vec<std::ffi::CString>) -> Result<Code, Failed> {
@@ -45,11 +81,12 @@ fn single(flags: &Flags, command: Vec<std::ffi::CString>) -> Result<Code, Failed
     })
 }
 
-fn run(flags: &Flags) -> Result<Code, Failed> {
+fn run(flags: &Flags, baton: Option<PathBuf>) -> Result<Code, Failed> {
     let config = cli::config_path(flags)?;
     if flags.has("detach") {
         return cli::detach(&config, flags);
     }
+    let words = cli::words(&config, flags)?;
     journal::start(flags.get("log-file").map(AsRef::as_ref));
     let detached = cli::is_detached();
     let ready = Box::new(move || {
@@ -59,7 +96,10 @@ fn run(flags: &Flags) -> Result<Code, Failed> {
     });
     match daemon::run(Start {
         config: &config,
+        journal: flags.get("journal").map(AsRef::as_ref),
         ready,
+        words,
+        baton,
     }) {
         Ok(success) => Ok(if success {
             Code::Success
@@ -77,10 +117,68 @@ fn run(flags: &Flags) -> Result<Code, Failed> {
             let words = fault.to_string();
             Err(match fault {
                 RunFault::Config(_) => Failed::input(words),
-                RunFault::Running(_) | RunFault::System(_) => Failed::failure(words),
+                RunFault::Running(_) | RunFault::Waiting(_) | RunFault::System(_) => {
+                    Failed::failure(words)
+                }
             })
         }
     }
+}
+
+/// One look, for cron.
+fn once(flags: &Flags) -> Result<Code, Failed> {
+    let once = Once::begin(flags);
+    journal::start_quietly();
+    look(&once).map_err(|failed| once.failed(failed))
+}
+
+fn look(once: &Once<'_>) -> Result<Code, Failed> {
+    loop {
+        let (config, spec) = match once.look()? {
+            Next::Done(code) => return Ok(code),
+            Next::Turn { config, spec } => (config, spec),
+        };
+        let look = Look {
+            acts: once.acts(),
+            alerts: once.alerts(),
+            end: once.end(),
+        };
+        match daemon::once(&config, *spec, look) {
+            Ok(looked) => {
+                return Ok(once.tell_turn(&looked.standing, looked.rested, looked.failed));
+            }
+            // Another one like us, or a sup that is just coming up.
+            Err(RunFault::Running(_)) if once.waits() => {}
+            Err(fault) => return Err(Once::unknown(&fault.to_string())),
+        }
+    }
+}
+
+/// Plays a journal.
+fn replay(path: &str, flags: &Flags) -> Result<Code, Failed> {
+    let text =
+        replay::load(path.as_ref()).map_err(|error| Failed::input(format!("{path}: {error}")))?;
+    let parsed = Journal::parse(&text).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes
+            .iter()
+            .map(|mistake| format!("{path}: {mistake}"))
+            .collect();
+        Failed::input(lines.join("\n"))
+    })?;
+    let mut out = std::io::stdout().lock();
+    let how = Telling {
+        quiet: flags.has("quiet"),
+        json: flags.has("json"),
+    };
+    let played = replay::play(&parsed, how, &mut out);
+    let Ok(summary) = played.and_then(|summary| out.flush().map(|()| summary)) else {
+        return Ok(Code::Failure); // Nobody reads.
+    };
+    Ok(if summary.different == 0 {
+        Code::Success
+    } else {
+        Code::Failure
+    })
 }
 
 /// Tells the sup that detached us, and lets go of it.

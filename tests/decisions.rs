@@ -3,17 +3,28 @@
 //! A story gives events to a supervisor of children `a`, `b`, … and reads what it does as
 //! words: `TERM a; CONT a; spawn b#2`.
 
+#[path = "decisions/health.rs"]
+mod health;
+#[path = "decisions/health_in_groups.rs"]
+mod health_in_groups;
+#[path = "decisions/paths.rs"]
+mod paths;
 #[path = "decisions/story.rs"]
 mod story;
+#[path = "decisions/trees.rs"]
+mod trees;
 
 use core::time::Duration;
 
 use story::{Story, child, code, needs, secs, signal, with};
+use sup::model::Tree;
 use sup::model::memory::{Credit, Hold};
-use sup::model::spec::{Backoff, Budget, ExitMatch, Life, OnLimit, Ready};
-use sup::model::{Exit, Order, RestartPolicy, Signal, Stage, StartFault, Timeout, Uptime};
+use sup::model::spec::{Backoff, Budget, ExitMatch, Life, LogFile, LogSpec, OnLimit, Ready};
+use sup::model::{
+    ChildSpec, Exit, Order, RestartPolicy, Signal, Stage, StartFault, Timeout, Uptime,
+};
 use sup::policy::{
-    Answer, Change, Due, Event, Intensity, Over, Phase, is_clean, plan, wait, wants_restart,
+    Answer, Change, Due, Event, Intensity, Over, Phase, change, is_clean, plan, wait, wants_restart,
 };
 
 const SEGV: Signal = Signal(11);
@@ -161,7 +172,7 @@ fn a_flapping_child_waits_longer_each_time() {
 fn a_failed_start_costs_what_a_crash_costs() {
     let mut story = Story::new([child("a")]);
     assert_eq!(story.fails_to_start("a"), "");
-    assert_eq!(story.due(), Some((5_000, Due::Restart(story.id("a")))));
+    assert_eq!(story.due(), Some((5_000, Due::Restart(story.member("a")))));
     assert_eq!(story.child("a").streak(), 1);
     assert_eq!(story.child("a").window().made().len(), 1);
 }
@@ -186,7 +197,7 @@ fn settling_says_recovered_and_then_nothing_is_due() {
     story.ends("a", code(1));
     story.sleep();
     story.starts("a");
-    let settles = (story.now + 60_000, Due::Settle(story.id("a")));
+    let settles = (story.now + 60_000, Due::Settle(story.member("a")));
     assert_eq!(story.sleep_past_saves(), settles);
     assert_eq!(story.told, ["Recovered"]);
     story.sleep_past_saves_to_rest();
@@ -316,6 +327,14 @@ fn a_parked_child_that_is_stopped_by_hand_is_not_tried() {
 }
 
 #[test]
+fn what_was_parked_is_tried_at_once_where_nobody_parks_any_more() {
+    let mut story = spent(OnLimit::Park(secs(3600)));
+    let memory = story.memory();
+    story.reload(vec![with("a", |life| life.budget.max_restarts = Some(0))]);
+    assert_eq!(story.with_memory(&memory, false).did, "spawn a#2");
+}
+
+#[test]
 fn escalation_stops_everything_and_ends_without_success() {
     let mut story = Story::up([
         child("b"),
@@ -330,7 +349,13 @@ fn escalation_stops_everything_and_ends_without_success() {
     assert_eq!(story.ends("a", code(1)), "TERM b; CONT b");
     assert_eq!(
         story.told,
-        ["Ended", "Escalated", "ShuttingDown", "Stopping"]
+        [
+            "Ended",
+            "Escalated",
+            "GroupFailed",
+            "ShuttingDown",
+            "Stopping"
+        ]
     );
     assert_eq!(story.ends("b", signal(Signal::TERM)), "end false");
 }
@@ -501,7 +526,11 @@ fn expect(order: Order, rows: [&str; 11]) {
         let brief = match answer {
             Answer::Accepted => did,
             Answer::Unchanged if did.is_empty() => "-".into(),
-            Answer::Unchanged | Answer::NotRunning | Answer::Ending => format!("{answer:?} {did}"),
+            Answer::Unchanged
+            | Answer::NotRunning
+            | Answer::Ending
+            | Answer::GroupDown(_)
+            | Answer::RequirementDown(_) => format!("{answer:?} {did}"),
         };
         assert_eq!(brief, expected, "{order:?} while {phase}");
         assert_eq!(
@@ -641,7 +670,7 @@ fn when_the_term_is_over_it_comes_back() {
         },
     );
     story.ends("a", code(0));
-    assert_eq!(story.due(), Some((7_200_000, Due::Term(story.id("a")))));
+    assert_eq!(story.due(), Some((7_200_000, Due::Term(story.member("a")))));
     story.sleep();
     assert_eq!(story.did, "spawn a#2");
     assert_eq!(story.told, ["TermOver"]);
@@ -839,7 +868,7 @@ fn after_waits_for_nothing_that_will_not_come_and_requires_does() {
     let after = with("b", |life| life.after = Box::new(["a".into()]));
     let story = Story::new([down, after, needs("c", &["a"])]);
     assert_eq!(story.did, "spawn b#1");
-    assert_eq!(story.sup.blocked_by(story.id("c")), Some(story.id("a")));
+    assert_eq!(story.sup.blocked_by(story.id("c")), Some(story.member("a")));
 }
 
 #[test]
@@ -917,7 +946,7 @@ fn reload_touches_only_what_changed() {
     restarted.launch.umask = Some(0o22);
     let adjusted = with("adjusted", |life| life.backoff.first = secs(1));
     let new = vec![child("added"), restarted, adjusted, child("kept")];
-    let changes: Vec<Change> = plan(&story.sup, &new)
+    let changes: Vec<Change> = plan(&story.sup, &Tree::from(new.clone()))
         .into_iter()
         .map(|(_, what)| what)
         .collect();
@@ -940,6 +969,31 @@ fn reload_touches_only_what_changed() {
     );
     assert_eq!(story.ends("restarted", code(0)), "spawn restarted#2");
     assert_eq!(story.child("restarted").streak(), 0, "not charged");
+}
+
+#[test]
+fn output_that_goes_elsewhere_restarts_a_child_unless_our_pipe_stays() {
+    let file = || {
+        LogSpec::File(LogFile {
+            path: "/log".into(),
+            max_size: 1,
+            keep: 1,
+            timestamps: false,
+        })
+    };
+    let table = [
+        (LogSpec::Ring, file(), Change::Adjusted),
+        (file(), LogSpec::Null, Change::Restarted),
+        (LogSpec::Null, LogSpec::Inherit, Change::Restarted),
+        (LogSpec::Inherit, LogSpec::Ring, Change::Restarted),
+    ];
+    for (old, new, expected) in table {
+        let of = |log: &LogSpec| ChildSpec {
+            log: log.clone(),
+            ..child("a")
+        };
+        assert_eq!(change(&of(&old), &of(&new)), expected, "{old:?} {new:?}");
+    }
 }
 
 #[test]

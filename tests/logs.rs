@@ -1,5 +1,8 @@
 //! A child's output: the last of it is always there, and no file outgrows its size.
 
+#[path = "common/dice.rs"]
+mod dice;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,34 +12,19 @@ use std::process::Command;
 use sup::logs::{Fault, Ring, Rotated, Sink, Stamper, Step, utc};
 use sup::model::spec::{LogFile, LogSpec};
 
-/// Chance from a seed (splitmix64), so that a failure can be repeated.
-struct Dice(u64);
+use dice::Dice;
 
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.roll() % bound as u64).unwrap()
-    }
-
-    /// Some bytes; one in `line` ends a line.
-    fn output(&mut self, length_max: usize, line: usize) -> Vec<u8> {
-        let length = self.below(length_max + 1);
-        let byte = |_| {
-            if self.below(line) == 0 {
-                b'\n'
-            } else {
-                self.roll() as u8
-            }
-        };
-        (0..length).map(byte).collect()
-    }
+/// Some bytes; one in `line` ends a line.
+fn output(dice: &mut Dice, length_max: usize, line: usize) -> Vec<u8> {
+    let length = dice.index(length_max + 1);
+    let byte = |_| {
+        if dice.index(line) == 0 {
+            b'\n'
+        } else {
+            dice.any() as u8
+        }
+    };
+    (0..length).map(byte).collect()
 }
 
 /// `SUP_SEED=n`: that one; `SUP_LIVES=n`: so many; else `usual` ones.
@@ -71,12 +59,12 @@ fn tail_of(all: &[u8], capacity: usize, lines: usize) -> Vec<u8> {
 #[test]
 fn a_ring_knows_the_last_lines_and_bytes_however_they_came() {
     for seed in seeds(300) {
-        let mut dice = Dice(seed);
-        let capacity = dice.below(400);
-        let line = 1 + dice.below(60);
+        let mut dice = Dice::new(seed);
+        let capacity = dice.index(400);
+        let line = 1 + dice.index(60);
         let (mut ring, mut all) = (Ring::new(capacity), Vec::new());
-        for _ in 0..dice.below(30) {
-            let bytes = dice.output(200, line);
+        for _ in 0..dice.index(30) {
+            let bytes = output(&mut dice, 200, line);
             ring.push(&bytes);
             all.extend(bytes);
             assert_eq!(ring.written(), all.len() as u64);
@@ -88,7 +76,7 @@ fn a_ring_knows_the_last_lines_and_bytes_however_they_came() {
                     "seed {seed}, {lines} lines"
                 );
             }
-            let offset = dice.below(all.len() + 1);
+            let offset = dice.index(all.len() + 1);
             let since = ring.since(offset as u64);
             let from = offset.max(all.len().saturating_sub(capacity));
             assert_eq!(
@@ -217,11 +205,11 @@ fn each_line_is_stamped_once_however_it_came() {
         lines.map(|line| format!("{stamp}{line}")).concat()
     );
     for seed in seeds(200) {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let (mut stamper, mut out, mut rest) = (Stamper::default(), Vec::new(), &whole[..]);
         while !rest.is_empty() {
             let chunk;
-            (chunk, rest) = rest.split_at(dice.below(rest.len() + 1));
+            (chunk, rest) = rest.split_at(dice.index(rest.len() + 1));
             stamper.stamp(chunk, 5, &mut out);
         }
         assert_eq!(out, expected, "seed {seed}");
@@ -288,18 +276,18 @@ fn written(log: &mut Rotated, text: &str) {
 #[test]
 fn files_hold_the_end_of_the_output_and_only_whole_lines_where_lines_fit() {
     for seed in seeds(150) {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let place = Place::new();
-        let (max, keep) = (1 + dice.below(300), dice.below(5));
-        let line = 1 + dice.below(80);
+        let (max, keep) = (1 + dice.index(300), dice.index(5));
+        let line = 1 + dice.index(80);
         let spec = spec(&place.path, max as u64, keep as u16);
         let (mut log, mut all) = (Rotated::new(&spec), Vec::new());
-        for _ in 0..dice.below(40) {
+        for _ in 0..dice.index(40) {
             // A sup that was restarted goes on between two lines or within one.
-            if dice.below(8) == 0 && all.last() == Some(&b'\n') {
+            if dice.once_in(8) && all.last() == Some(&b'\n') {
                 log = Rotated::new(&spec);
             }
-            let bytes = dice.output(200, line);
+            let bytes = output(&mut dice, 200, line);
             assert!(log.write(&bytes).is_none());
             all.extend(bytes);
         }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 use sup::cli::{self, Code, Usage};
 use sup::config::{self, keys};
+use sup::model::check::Health;
 
 const README: &str = include_str!("../README.md");
 
@@ -166,10 +167,18 @@ fn exit_codes_are_all_there() {
         Code::Failure => "| 1 | It failed",
         Code::Input => "| 2 | What was typed",
         Code::NotRunning => "| 3 | No sup",
+        Code::Health(_) => {
+            "has those of monitoring plugins: 0 HEALTHY, 1 WARNING, 2 CRITICAL, 3 UNKNOWN"
+        }
     };
     for code in [Code::Success, Code::Failure, Code::Input, Code::NotRunning] {
-        assert!(row(code).starts_with(&format!("| {} |", code as u8)));
+        assert!(row(code).starts_with(&format!("| {} |", code.number())));
         assert!(README.contains(row(code)), "no row {}", row(code));
+    }
+    for health in Health::ALL {
+        let code = Code::Health(health);
+        let words = format!("{} {}", code.number(), health.level());
+        assert!(row(code).contains(&words) && README.contains(row(code)));
     }
 }
 
@@ -212,4 +221,13 @@ fn the_two_commands_of_newcomers_are_there() {
         assert_eq!(mode & 0o111, 0o111, "{script} cannot be executed");
         assert!(README.contains(script), "{script} is not in the README");
     }
+}
+
+#[test]
+fn nothing_of_a_merge_is_left() {
+    let marks = ["<", "=", ">"].map(|mark| mark.repeat(7));
+    let left = README
+        .lines()
+        .find(|line| marks.iter().any(|mark| line.starts_with(mark)));
+    assert_eq!(left, None);
 }

@@ -18,8 +18,9 @@ fn tells(script: &str) -> String {
 
 /// What such a child told, under these keys.
 fn told(script: &str, keys: &str) -> String {
-    let sup = TestBox::up(&format!("[child.a]\n{}\n{keys}\n", tells(script)));
-    open(&sup);
+    let mut sup = TestBox::new(&format!("[child.a]\n{}\n{keys}\n", tells(script)));
+    open(&sup); // Before the child, which may be anybody, wants to write there.
+    sup.start();
     await_told(&sup)
 }
 
@@ -543,4 +544,33 @@ fn sup_comes_up_soon() {
     let sup = TestBox::up("[child.a]\ncommand = [\"sleep\", \"1000\"]\n");
     let up = sup.line("a started").at - start;
     assert!(up < ms(1_500), "{up:?}");
+}
+
+/// What it leaves beside the configuration and in RAM, against the README's chapter.
+#[test]
+fn every_file_that_it_makes_is_in_the_readme() {
+    let mut sup = TestBox::up(&format!("[child.web]\n{}\n", sh("exec sleep 1000")));
+    sup.must(&["stop", "web"]);
+    sup.must(&["start", "web"]);
+    let names = |dir: &str| {
+        let entries = fs::read_dir(sup.path(dir)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<Vec<_>>()
+    };
+    let (state, runtime) = (names("s"), names("r"));
+    assert!(
+        state.len() >= 3 && runtime.len() >= 3,
+        "{state:?} {runtime:?}"
+    );
+    let readme = include_str!("../README.md");
+    let (_, chapter) = readme.split_once("\n## Files\n").unwrap();
+    let (chapter, _) = chapter.split_once("\n## ").unwrap();
+    for (row, files) in [("| `state` ", state), ("| `runtime` ", runtime)] {
+        let row = chapter.lines().find(|line| line.starts_with(row)).unwrap();
+        for file in files {
+            let name = file.replace("web.", "CHILD.");
+            assert!(row.contains(&format!("`{name}`")), "{file} is not in {row}");
+        }
+    }
+    assert_eq!(sup.end(), 0);
 }

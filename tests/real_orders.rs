@@ -98,7 +98,7 @@ fn a_child_that_does_not_exist_is_a_mistake_with_a_suggestion() {
         assert_ne!(told.code, 0, "{order:?}");
         assert!(
             told.err
-                .contains("there is no child \"colector\"; did you mean \"collector\"?"),
+                .contains("there is no child or group \"colector\"; did you mean \"collector\"?"),
             "{told:?}"
         );
     }
@@ -176,7 +176,7 @@ fn a_start_that_fails_says_so() {
         let told = sup.ask(&["start", name]);
         assert_eq!(
             (told.code, &*told.out),
-            (1, &*format!("{name}: failed; see: sup why")),
+            (1, &*format!("{name}: failed; see: sup why {name}")),
             "{told:?}"
         );
     }
@@ -422,7 +422,7 @@ fn only_its_owner_reaches_it() {
     fs::set_permissions(sup.path(""), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(sup.path("r/control"), fs::Permissions::from_mode(0o666)).unwrap();
     let binary = sup.path("sup");
-    fs::copy(common::SUP, &binary).unwrap();
+    common::copy_sup(&binary);
     let mut command = std::process::Command::new(&binary);
     command
         .args(["stop", "a", "--config"])

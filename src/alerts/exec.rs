@@ -2,65 +2,32 @@
 
 use std::ffi::CString;
 
-use smol::Timer;
-use smol::future;
-
-use crate::model::limits::NOTIFY_TIMEOUT;
-use crate::model::spec::{EnvBase, Launch};
+use super::fault::Fault;
+use super::program;
+use crate::model::Exit;
+use crate::model::Gather as _;
 use crate::model::words::Telling;
-use crate::model::{Exit, Signal};
-use crate::os::procfs::Census;
-use crate::os::reap;
-use crate::os::signals;
-use crate::os::spawn::{Extras, spawn};
 
-/// Runs the program and waits for it, at most [`NOTIFY_TIMEOUT`]; then its whole
-/// session is killed. What goes wrong is logged.
-pub(super) async fn tell(exec: &[CString], telling: &Telling) {
-    let program = exec
-        .first()
-        .map(|word| word.to_string_lossy())
-        .unwrap_or_default();
-    let child = match spawn(&launch(exec, telling), Extras::default()) {
-        Ok(child) => child,
-        Err(fault) => {
-            log::warn!(target: "sup", "[WARNING] notification by {program}: {fault}");
-            return;
-        }
-    };
-    let pid = child.id();
-    let late = async {
-        Timer::after(NOTIFY_TIMEOUT).await;
-        log::warn!(target: "sup", "[WARNING] notification by {program}: still running after {NOTIFY_TIMEOUT:?}, killed");
-        signals::send_family(pid, None, Signal::KILL, &Census::take());
-        future::pending().await
-    };
-    let exit = future::or(reap::ended(child), late).await;
-    let told = matches!(
-        exit,
-        Exit::Signal {
-            signal: Signal::KILL,
-            ..
-        }
-    );
-    if exit != Exit::Code(0) && !told {
-        log::warn!(target: "sup", "[WARNING] notification by {program}: {exit}");
-    }
-}
-
-fn launch(exec: &[CString], telling: &Telling) -> Launch {
+/// Runs the program. It is not run again where it fails: it may have done half of its work.
+pub(super) async fn tell(exec: &[CString], telling: &Telling) -> Result<String, Fault> {
     let message = CString::new(telling.message.replace('\0', "")).unwrap_or_default();
+    let command = exec.iter().cloned().chain([message]).gather();
     let facts = telling
         .facts
         .iter()
         .map(|(name, value)| (*name, value.as_str()));
     let facts = facts.chain([("MESSAGE", telling.message.as_str())]);
-    Launch {
-        command: exec.iter().cloned().chain([message]).collect(),
-        env_base: EnvBase::Inherit,
-        env: facts
-            .map(|(name, value)| (format!("SUP_{name}").into(), value.into()))
-            .collect(),
-        ..Launch::default()
+    let env = facts
+        .map(|(name, value)| (format!("SUP_{name}").into(), value.into()))
+        .gather();
+    let name = exec.first().map(|word| word.to_string_lossy());
+    let name = name.unwrap_or_default();
+    let ran = program::run(command, env, &[])
+        .await
+        .map_err(|fault| Fault::lasting(format!("{name}: {fault}")))?;
+    if ran.exit == Exit::Code(0) {
+        Ok(ran.words())
+    } else {
+        Err(Fault::lasting(format!("{name}: {}", ran.words())))
     }
 }

@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStringExt;
 
 use lexopt::{Arg, Parser};
 
-use super::verbs::{COMMON, FLAGS_OF_NONE, FLAGS_OF_SINGLE, Flag, VERBS, Verb, usage};
+use super::verbs::{COMMON, FLAGS_OF_NONE, FLAGS_OF_SINGLE, Flag, ONCE, VERBS, Verb, usage};
 use crate::config;
+use crate::model::Gather as _;
 
 /// What was typed, checked against the table.
 #[derive(Debug)]
@@ -59,12 +60,19 @@ impl Flags {
 /// # Errors
 /// What is wrong with them, in words with what is allowed.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Usage, String> {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let args: Vec<OsString> = args.into_iter().gather();
     // Everything behind the first `--` belongs to the command.
     let dashes = args.iter().position(|arg| arg == "--");
     let has_verb = args
         .first()
         .is_some_and(|arg| !arg.to_string_lossy().starts_with('-'));
+    let once = args.iter().position(|arg| arg == ONCE);
+    if let Some(place) = once.filter(|_| !has_verb && dashes.is_none()) {
+        let mut words = args;
+        let once = words.remove(place);
+        words.insert(0, once);
+        return by_verb(words);
+    }
     match dashes {
         Some(place) if !has_verb => single(&args[..place], &args[place + 1..]),
         _ if has_verb => by_verb(args),
@@ -93,7 +101,7 @@ fn single(before: &[OsString], command: &[OsString]) -> Result<Usage, String> {
         .iter()
         .map(|word| CString::new(word.clone().into_vec()));
     let command = words
-        .collect::<Result<_, _>>()
+        .gather::<Result<_, _>>()
         .map_err(|_| "a word of the command holds a NUL".to_owned())?;
     Ok(Usage::Single { flags, command })
 }
@@ -216,7 +224,7 @@ fn unknown_flag(
     );
     let hint = match meant {
         Some(meant) => format!("did you mean --{meant}?"),
-        None => format!("allowed: {}", all.map(usage).collect::<Vec<_>>().join(", ")),
+        None => format!("allowed: {}", all.map(usage).gather::<Vec<_>>().join(", ")),
     };
     format!("{of}: there is no flag {written}; {hint}")
 }

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::Flags;
+use super::branches::Pen;
 use super::client::Client;
-use super::json::Status;
 use super::verbs::Verb;
-use super::{Code, Failed, demo, show, style};
+use super::{Code, Failed, demo, doctor, recipe, scale, show, style, upgrade, why};
 use crate::config;
-use crate::model::report::{ChildReport, SupReport};
+use crate::model::Gather as _;
+use crate::model::standing::{Row, Standing};
 use crate::model::{Order, Signal};
 use crate::os::{clock, place};
 use crate::wire::control::{Outcome, Reply, Request};
+use crate::wire::json::{self, Status};
 
 /// Lines and events that are shown unless told.
 const SHOWN: u32 = 20;
@@ -25,27 +27,39 @@ const SHOWN: u32 = 20;
 pub fn ask(verb: &Verb, flags: &Flags, operands: Vec<String>) -> Result<Code, Failed> {
     match verb.name {
         "validate" => return validate(flags),
-        "demo" => return demo::demo(),
+        "demo" => return demo::demo(flags),
+        "init" => return Ok(recipe::init()),
+        "recipe" => return recipe::recipe(flags, &operands),
+        "doctor" => return doctor::doctor(flags),
         _ => {}
     }
     let runtime = runtime(flags);
+    if let "scale" | "add" | "remove" = verb.name {
+        return scale::scale(&runtime, verb.name, flags, &operands);
+    }
+    if verb.name == "upgrade" {
+        return upgrade::upgrade(&runtime, operands.first().map(String::as_str));
+    }
     let request = request(verb, flags, operands)?;
     let mut client = Client::ask(&runtime, &request)?;
     match (&request, verb.name) {
-        (Request::Status { .. }, "why") => why(&mut client),
+        (Request::Status { .. }, "why") => {
+            say(&why::why(&gather(&mut client)?, style::is_wanted()));
+            Ok(Code::Success)
+        }
         (Request::Status { .. }, _) => status(&mut client, flags.has("json")),
         (Request::Shutdown, _) => {
             while client.reply().is_some() {}
             Ok(Code::Success)
         }
-        _ => print_replies(&mut client),
+        _ => print_replies(&mut client).map(|(code, _)| code),
     }
 }
 
 fn request(verb: &Verb, flags: &Flags, operands: Vec<String>) -> Result<Request, Failed> {
     let follow = flags.has("follow");
     Ok(match verb.name {
-        "status" | "why" => Request::Status { children: operands },
+        "status" | "why" => Request::Status { names: operands },
         "start" => order(Order::Start, operands, flags),
         "stop" => order(Order::Stop { term: term(flags)? }, operands, flags),
         "restart" => order(Order::Restart, operands, flags),
@@ -76,18 +90,22 @@ fn request(verb: &Verb, flags: &Flags, operands: Vec<String>) -> Result<Request,
             count: lines(flags)?,
             follow,
         },
+        "alert" => match operands.first().map(String::as_str) {
+            Some("test") => Request::TestAlerts,
+            Some(_) | None => return Err(Failed::input("sup alert knows one word: test")),
+        },
         _ => Request::Shutdown,
     })
 }
 
 fn order(order: Order, operands: Vec<String>, flags: &Flags) -> Request {
-    let children = if operands == ["all"] {
+    let names = if operands == ["all"] {
         Vec::new()
     } else {
         operands
     };
     Request::Order {
-        children,
+        names,
         order,
         wait: !flags.has("no-wait"),
     }
@@ -135,7 +153,7 @@ pub fn config_path(flags: &Flags) -> Result<PathBuf, Failed> {
         let places: Vec<String> = candidates
             .iter()
             .map(|path| path.display().to_string())
-            .collect();
+            .gather();
         Failed::input(format!(
             "no configuration: name one with --config FILE, or make one of {}",
             places.join(", ")
@@ -145,7 +163,7 @@ pub fn config_path(flags: &Flags) -> Result<PathBuf, Failed> {
 
 /// Where the socket is. A configuration that has become wrong, or has gone, must not
 /// keep a person from the sup that runs.
-fn runtime(flags: &Flags) -> PathBuf {
+pub(super) fn runtime(flags: &Flags) -> PathBuf {
     let config = config_path(flags)
         .ok()
         .and_then(|path| std::path::absolute(path).ok());
@@ -159,20 +177,30 @@ fn validate(flags: &Flags) -> Result<Code, Failed> {
     for warning in &loaded.warnings {
         say(&format!("warning: {warning}\n"));
     }
-    let count = loaded.spec.children.len();
-    let children = if count == 1 { "child" } else { "children" };
-    say(&format!("{}: good, {count} {children}\n", path.display()));
+    let tree = &loaded.spec.tree;
+    let children = match tree.children.len() {
+        1 => "1 child".to_owned(),
+        count => format!("{count} children"),
+    };
+    let groups = match tree.groups.len() {
+        0 => String::new(),
+        1 => ", 1 group".to_owned(),
+        count => format!(", {count} groups"),
+    };
+    say(&format!("{}: good, {children}{groups}\n", path.display()));
     Ok(Code::Success)
 }
 
 // ---- replies ------------------------------------------------------------------
 
-fn gather(client: &mut Client) -> Result<(SupReport, Vec<ChildReport>), Failed> {
-    let (mut sup, mut children) = (None, Vec::new());
+fn gather(client: &mut Client) -> Result<Standing, Failed> {
+    let (mut sup, mut rows, mut checks) = (None, Vec::new(), Vec::new());
     loop {
         match client.reply() {
             Some(Reply::Sup(report)) => sup = Some(report),
-            Some(Reply::Child(report)) => children.push(report),
+            Some(Reply::Child(report)) => rows.push(Row::Child(report)),
+            Some(Reply::Group(report)) => rows.push(Row::Group(report)),
+            Some(Reply::Check(report)) => checks.push(report),
             Some(Reply::Refused(words)) => return Err(Failed::failure(words)),
             Some(Reply::Done) => break,
             Some(
@@ -180,12 +208,14 @@ fn gather(client: &mut Client) -> Result<(SupReport, Vec<ChildReport>), Failed> 
                 | Reply::Planned { .. }
                 | Reply::Output { .. }
                 | Reply::Event { .. }
+                | Reply::Alert { .. }
                 | Reply::Warning(_),
             ) => {}
             None => return Err(broken_off()),
         }
     }
-    sup.map(|sup| (sup, children)).ok_or_else(broken_off)
+    let standing = sup.map(|sup| Standing { sup, rows, checks });
+    standing.ok_or_else(broken_off)
 }
 
 fn broken_off() -> Failed {
@@ -193,37 +223,44 @@ fn broken_off() -> Failed {
 }
 
 fn status(client: &mut Client, json: bool) -> Result<Code, Failed> {
-    let (sup, children) = gather(client)?;
+    let standing = gather(client)?;
     if json {
-        say(&(Status::new(&sup, &children).text() + "\n"));
+        say(&json::line(&Status::new(&standing)));
     } else {
-        say(&show::status(&sup, &children, style::is_wanted()));
+        say(&show::status(&standing, Pen::fitting(), style::is_wanted()));
     }
-    let good = children.iter().all(|child| child.state.is_good());
-    Ok(if good { Code::Success } else { Code::Failure })
+    Ok(if standing.is_good() {
+        Code::Success
+    } else {
+        Code::Failure
+    })
 }
 
-fn why(client: &mut Client) -> Result<Code, Failed> {
-    let (_, children) = gather(client)?;
-    for child in &children {
-        say(&show::why(child, style::is_wanted()));
-    }
-    Ok(Code::Success)
-}
-
-/// Prints replies as they come.
-fn print_replies(client: &mut Client) -> Result<Code, Failed> {
-    let mut code = Code::Success;
+/// Prints replies as they come; also, whether anything came of it.
+pub(super) fn print_replies(client: &mut Client) -> Result<(Code, bool), Failed> {
+    let (mut code, mut any) = (Code::Success, false);
     loop {
         let going = match client.reply() {
-            Some(Reply::Ordered { child, outcome }) => {
-                let (words, good) = outcome_words(outcome);
+            Some(Reply::Ordered { name, outcome }) => {
+                any = true;
+                let (words, good) = outcome_words(&name, &outcome);
                 if !good {
                     code = Code::Failure;
                 }
-                say(&format!("{child}: {words}\n"))
+                say(&format!("{name}: {words}\n"))
             }
-            Some(Reply::Planned { child, change }) => say(&format!("{child}: {change}\n")),
+            Some(Reply::Alert {
+                channel,
+                taken,
+                words,
+            }) => {
+                if !taken {
+                    code = Code::Failure;
+                }
+                let how = if taken { "taken" } else { "NOT taken" };
+                say(&format!("{channel}: {how}: {words}\n"))
+            }
+            Some(Reply::Planned { name, change }) => say(&format!("{name}: {change}\n")),
             Some(Reply::Output { missed, bytes }) => output(missed, &bytes),
             Some(Reply::Event { wall, text }) => say(&format!("{} {text}\n", clock::utc(wall))),
             Some(Reply::Warning(words)) => {
@@ -231,29 +268,42 @@ fn print_replies(client: &mut Client) -> Result<Code, Failed> {
                 true
             }
             Some(Reply::Refused(words)) => return Err(Failed::failure(words)),
-            Some(Reply::Sup(_) | Reply::Child(_)) => true,
-            Some(Reply::Done) => return Ok(code),
+            Some(Reply::Sup(_) | Reply::Child(_) | Reply::Check(_) | Reply::Group(_)) => true,
+            Some(Reply::Done) => return Ok((code, any)),
             None => return Err(broken_off()),
         };
         if !going {
-            return Ok(code); // Nobody reads us any more: `sup logs | head`.
+            return Ok((code, any)); // Nobody reads us any more: `sup logs | head`.
         }
     }
 }
 
-fn outcome_words(outcome: Outcome) -> (&'static str, bool) {
-    match outcome {
+/// What became of an order, and whether that is what was asked.
+fn outcome_words(name: &str, outcome: &Outcome) -> (String, bool) {
+    let (words, good) = match outcome {
         Outcome::Done => ("done", true),
         Outcome::Accepted => ("accepted", true),
         Outcome::Unchanged => ("nothing to do, it is so already", true),
         Outcome::NotRunning => ("not running", false),
-        Outcome::Ending => ("sup is ending, or the child is being removed", false),
-        Outcome::Failed => ("failed; see: sup why", false),
-        Outcome::Held => (
-            "held: a child that it requires is down; see: sup why",
-            false,
-        ),
-    }
+        Outcome::Ending => ("sup is ending, or it is being removed", false),
+        Outcome::Failed => return (format!("failed; see: sup why {name}"), false),
+        Outcome::Held => {
+            let words = format!("held: what it requires is down; see: sup why {name}");
+            return (words, false);
+        }
+        Outcome::GroupDown(group) => {
+            let words =
+                format!("its group {group} is down, and it starts with that: sup start {group}");
+            return (words, false);
+        }
+        Outcome::RequirementDown(group) => {
+            let words = format!(
+                "what it requires is down with group {group}, and starts with that: sup start {group}"
+            );
+            return (words, false);
+        }
+    };
+    (words.to_owned(), good)
 }
 
 fn output(missed: u64, bytes: &[u8]) -> bool {
@@ -278,11 +328,24 @@ pub(super) fn complain(text: &str) {
 }
 
 /// Asks for the whole status, for those who show it themselves.
-pub(super) fn whole_status(runtime: &Path) -> Result<(SupReport, Vec<ChildReport>), Failed> {
-    gather(&mut Client::ask(
-        runtime,
-        &Request::Status {
-            children: Vec::new(),
-        },
-    )?)
+pub(super) fn whole_status(runtime: &Path) -> Result<Standing, Failed> {
+    standing(runtime, Vec::new())
+}
+
+/// Asks for the story of `why`, for those who show it themselves.
+pub(super) fn story(runtime: &Path, name: &str) -> Result<String, Failed> {
+    let standing = standing(runtime, vec![name.to_owned()])?;
+    Ok(why::why(&standing, style::is_wanted()))
+}
+
+/// The same, of a sup that must answer within this.
+pub(super) fn standing_within(runtime: &Path, span: Duration) -> Result<Standing, Failed> {
+    let mut client = Client::ask(runtime, &Request::Status { names: Vec::new() })?;
+    let bound = client.answers_within(span);
+    bound.map_err(|error| Failed::failure(error.to_string()))?;
+    gather(&mut client)
+}
+
+fn standing(runtime: &Path, names: Vec<String>) -> Result<Standing, Failed> {
+    gather(&mut Client::ask(runtime, &Request::Status { names })?)
 }

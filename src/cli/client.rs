@@ -3,10 +3,17 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{Code, Failed};
+use crate::os::file::lock_dir;
+use crate::os::paths;
 use crate::wire::control::{Hello, Reply, Request, SOCKET, VERSION};
 use crate::wire::frame;
+use crate::wire::upgrade::{self, Ask, Told};
 
 /// A conversation with a running sup.
 pub(super) struct Client {
@@ -16,10 +23,19 @@ pub(super) struct Client {
 impl Client {
     /// Connects and asks.
     pub(super) fn ask(runtime: &Path, request: &Request) -> Result<Self, Failed> {
+        Self::say(runtime, VERSION, request)
+    }
+
+    /// Connects and asks for what sups of all versions understand.
+    pub(super) fn upgrade(runtime: &Path, ask: &Ask) -> Result<Self, Failed> {
+        Self::say(runtime, upgrade::HELLO, ask)
+    }
+
+    fn say(runtime: &Path, version: u16, request: &impl Serialize) -> Result<Self, Failed> {
         let path = runtime.join(SOCKET);
         let stream = UnixStream::connect(&path).map_err(|error| no_client(&error, &path))?;
         let mut client = Self { stream };
-        let sent = client.send(request);
+        let sent = client.send(version, request);
         // A sup that refuses us may close before we have said everything; it says why.
         if let Err(error) = sent
             && error.kind() != io::ErrorKind::BrokenPipe
@@ -29,14 +45,27 @@ impl Client {
         Ok(client)
     }
 
-    fn send(&mut self, request: &Request) -> io::Result<()> {
-        self.stream
-            .write_all(&frame::pack(&Hello { version: VERSION }))?;
+    fn send(&mut self, version: u16, request: &impl Serialize) -> io::Result<()> {
+        self.stream.write_all(&frame::pack(&Hello { version }))?;
         self.stream.write_all(&frame::pack(request))
+    }
+
+    /// Sets a bound to each answer. Who has not answered by then has ended the connection.
+    pub(super) fn answers_within(&self, span: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(span))
     }
 
     /// The next reply; `None`: the connection has ended.
     pub(super) fn reply(&mut self) -> Option<Reply> {
+        self.next()
+    }
+
+    /// What is told next of an upgrade.
+    pub(super) fn told(&mut self) -> Option<Told> {
+        self.next()
+    }
+
+    fn next<T: DeserializeOwned>(&mut self) -> Option<T> {
         let mut head = [0; frame::HEAD];
         self.stream.read_exact(&mut head).ok()?;
         let mut body = vec![0; frame::length(head).ok()?];
@@ -48,6 +77,12 @@ impl Client {
 fn no_client(error: &io::Error, path: &Path) -> Failed {
     use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
     let place = path.display();
+    if let Some(words) = waiting(path) {
+        return Failed {
+            code: Code::NotRunning,
+            words,
+        };
+    }
     if [NotFound, ConnectionRefused].contains(&error.kind()) {
         let words = format!(
             "no sup is running here (nobody answers at {place}); \
@@ -63,4 +98,12 @@ fn no_client(error: &io::Error, path: &Path) -> Failed {
     } else {
         format!("{place}: {error}")
     })
+}
+
+/// Whether a sup is there that waits for its volume, and has nothing to say yet.
+pub(super) fn waiting(socket: &Path) -> Option<String> {
+    let dir = socket.parent()?;
+    let paths = std::fs::read_to_string(dir.join(paths::WAITING)).ok()?;
+    let lives = lock_dir(dir).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+    lives.then(|| format!("sup waits for {paths} (wait-path); nothing has been started yet"))
 }

@@ -1,13 +1,16 @@
-//! `sup demo`: three programs live, crash and recover before one's eyes.
+//! `sup demo`: a small tree of programs lives, crashes and recovers before one's eyes.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
-use super::ask::{say, whole_status};
+use super::args::Flags;
+use super::ask::{say, story, whole_status};
+use super::branches::Pen;
 use super::client::Client;
+use super::detach::detach;
 use super::{Code, Failed, show, style};
+use crate::model::standing::Standing;
 use crate::os::clock;
 use crate::wire::control::{Reply, Request};
 
@@ -15,10 +18,10 @@ use crate::wire::control::{Reply, Request};
 pub(super) const CONFIG: &str = include_str!("demo.toml");
 
 /// Runs the demo and shows it.
-pub(super) fn demo() -> Result<Code, Failed> {
+pub(super) fn demo(flags: &Flags) -> Result<Code, Failed> {
     let dir = make_dir()
         .map_err(|error| Failed::failure(format!("making a directory for the demo: {error}")))?;
-    let result = play(&dir);
+    let result = play(&dir, flags);
     let _left = fs::remove_dir_all(&dir);
     result
 }
@@ -30,42 +33,32 @@ fn make_dir() -> std::io::Result<PathBuf> {
     Ok(dir)
 }
 
-fn play(dir: &std::path::Path) -> Result<Code, Failed> {
+fn play(dir: &std::path::Path, flags: &Flags) -> Result<Code, Failed> {
     let config = dir.join("sup.toml");
     say(&format!(
         "The configuration:\n\n{CONFIG}\nWhat happens, as `sup events -f` shows it:\n\n"
     ));
-    let mut sup = Command::new("/proc/self/exe");
-    sup.arg("run")
-        .arg("--detach")
-        .arg("--config")
-        .arg(&config)
-        .stdin(Stdio::null());
-    let up = sup
-        .status()
-        .map_err(|error| Failed::failure(format!("starting sup: {error}")))?;
-    if !up.success() {
-        return Err(Failed::failure("the demo did not start"));
-    }
+    detach(&config, flags)?;
     let runtime = dir.join("run");
     let shown = watch(&runtime);
     let status = whole_status(&runtime);
+    let told = ["pipeline", "hopeless"].map(|name| (name, story(&runtime, name)));
     let mut client = Client::ask(&runtime, &Request::Shutdown)?;
     while client.reply().is_some() {}
     shown?;
-    let (sup, children) = status?;
     say(&format!(
         "\n`sup status` at the end:\n\n{}",
-        show::status(&sup, &children, style::is_wanted())
+        table(&status?)
     ));
-    for child in children.iter().filter(|child| child.name == "hopeless") {
-        say(&format!(
-            "\n`sup why hopeless`:\n\n{}",
-            show::why(child, style::is_wanted())
-        ));
+    for (name, told) in told {
+        say(&format!("\n`sup why {name}`:\n\n{}", told?));
     }
     say("\nAll stopped, nothing left behind.\n");
     Ok(Code::Success)
+}
+
+fn table(standing: &Standing) -> String {
+    show::status(standing, Pen::fitting(), style::is_wanted())
 }
 
 /// Shows events until the one has recovered and the other is given up, with the status
@@ -87,11 +80,7 @@ fn watch(runtime: &std::path::Path) -> Result<(), Failed> {
         recovered |= text.contains("flaky has settled");
         given_up |= text.contains("Giving up");
         if text.contains("flaky crashed") {
-            let (sup, children) = whole_status(runtime)?;
-            say(&format!(
-                "\n{}\n",
-                show::status(&sup, &children, style::is_wanted())
-            ));
+            say(&format!("\n{}\n", table(&whole_status(runtime)?)));
         }
     }
     Ok(())

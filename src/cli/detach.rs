@@ -1,14 +1,20 @@
 //! `sup run --detach`: another sup in a session of its own, and the wait until it is up.
 
+use std::ffi::{CString, OsString};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+
+use nix::fcntl::OFlag;
 
 use super::args::Flags;
 use super::{Code, Failed};
 use crate::config;
-use crate::os::place;
+use crate::model::Gather as _;
+use crate::model::spec::{EnvBase, Launch};
+use crate::os::spawn::{Extras, Stream, spawn};
+use crate::os::{image, place};
 
 /// Set for the sup that is detached.
 const MARK: &str = "SUP_DETACHED";
@@ -39,6 +45,63 @@ pub fn is_detached() -> bool {
     std::env::var_os(MARK).is_some()
 }
 
+/// What a sup is started with that goes on where this one is: the same from everywhere.
+///
+/// # Errors
+/// A path that cannot be made absolute, or that holds a NUL.
+pub fn words(config: &Path, flags: &Flags) -> Result<Vec<CString>, Failed> {
+    let own_name = std::env::args_os().next().unwrap_or_else(|| "sup".into());
+    let log = flags.get("log-file").map(Path::new);
+    let words = [own_name].into_iter().chain(run_words(config, log, flags)?);
+    let words = words.map(|word| CString::new(word.into_vec()));
+    words
+        .gather::<Result<_, _>>()
+        .map_err(|error| Failed::input(error.to_string()))
+}
+
+/// The words of `sup run`, with absolute paths.
+fn run_words(config: &Path, log: Option<&Path>, flags: &Flags) -> Result<Vec<OsString>, Failed> {
+    let journal = flags.get("journal").map(Path::new);
+    let named = [
+        ("--config", Some(config)),
+        ("--log-file", log),
+        ("--journal", journal),
+    ];
+    let mut words: Vec<OsString> = vec!["run".into()];
+    for (name, path) in named {
+        if let Some(path) = path {
+            let path = std::path::absolute(path);
+            let path = path.map_err(|error| Failed::failure(error.to_string()))?;
+            words.extend([name.into(), path.into()]);
+        }
+    }
+    Ok(words)
+}
+
+/// Makes another sup with these arguments, and gives what it says.
+fn start(arguments: Vec<OsString>) -> Result<File, String> {
+    let program = image::own_path().map_err(|error| error.to_string())?;
+    let words = [program.into()].into_iter().chain(arguments);
+    let words = words.map(|word| CString::new(OsString::into_vec(word)));
+    let command: Result<Box<[CString]>, _> = words.gather();
+    let launch = Launch {
+        command: command.map_err(|error| error.to_string())?,
+        dir: Some("/".into()),
+        env_base: EnvBase::Inherit,
+        ..Launch::default()
+    };
+    let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC);
+    let (said, says) = pipe.map_err(|errno| errno.desc().to_owned())?;
+    let extras = Extras {
+        own_env: vec![(MARK, "1".to_owned())],
+        output: says.into(),
+        error: Some(Stream::Null),
+        ..Extras::default()
+    };
+    spawn(&launch, extras).map_err(|fault| fault.to_string())?;
+    Ok(said.into())
+}
+
 /// Starts a sup that outlives the terminal, and returns when it is up, or cannot be.
 ///
 /// # Errors
@@ -46,38 +109,14 @@ pub fn is_detached() -> bool {
 pub fn detach(config: &Path, flags: &Flags) -> Result<Code, Failed> {
     let config = std::path::absolute(config).map_err(|error| Failed::failure(error.to_string()))?;
     let loaded = config::load(&config).map_err(|mistakes| Failed::input(mistakes.to_string()))?;
-    let runtime = loaded
-        .spec
-        .settings
-        .runtime
-        .as_deref()
-        .map_or_else(place::default_runtime, PathBuf::from);
+    let runtime = place::runtime(&loaded.spec.settings);
     place::private_dir(&runtime).map_err(|error| Failed::failure(error.to_string()))?;
     let log = flags
         .get("log-file")
         .map_or_else(|| runtime.join("sup.log"), PathBuf::from);
-    let log = std::path::absolute(log).map_err(|error| Failed::failure(error.to_string()))?;
-    let mut command = Command::new("/proc/self/exe");
-    command
-        .arg0("sup")
-        .arg("run")
-        .arg("--config")
-        .arg(&config)
-        .arg("--log-file")
-        .arg(&log);
-    command.env(MARK, "1").current_dir("/");
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    // SAFETY: one system call, which neither allocates nor locks.
-    unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
-    let mut child = command
-        .spawn()
-        .map_err(|error| Failed::failure(format!("starting sup: {error}")))?;
-    let Some(mut said) = child.stdout.take().map(BufReader::new) else {
-        return Err(Failed::failure("starting sup: it has no output"));
-    };
+    let failed = |words: String| Failed::failure(format!("starting sup: {words}"));
+    let said = start(run_words(&config, Some(&log), flags)?).map_err(failed)?;
+    let mut said = BufReader::new(said);
     let mut line = String::new();
     let _end = said.read_line(&mut line);
     match line.trim_end() {

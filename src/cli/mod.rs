@@ -2,33 +2,60 @@
 
 mod args;
 mod ask;
+mod branches;
 mod client;
 mod demo;
 mod detach;
-mod json;
+mod doctor;
+mod health;
+mod once;
+mod patient;
+mod platform;
+mod recipe;
+mod rows;
+mod scale;
 mod show;
 mod single;
 mod style;
+mod upgrade;
 mod verbs;
+mod why;
 
 pub use args::{Flags, Usage, help, parse};
 pub use ask::{ask, config_path};
-pub use detach::{Detached, detach, is_detached};
+pub use detach::{Detached, detach, is_detached, words};
+pub use once::{Next, Once};
 pub use single::spec as single;
-pub use verbs::{FLAGS_OF_SINGLE, Flag, VERBS, Verb, markdown};
+pub use verbs::{FLAGS_OF_SINGLE, Flag, ONCE, VERBS, Verb, markdown};
+
+use crate::model::check::Health;
 
 /// How sup ends, for scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Code {
     /// It did what it was asked to do.
-    Success = 0,
+    Success,
     /// It did not: a child was given up, an order failed, the system refused.
-    Failure = 1,
+    Failure,
     /// What was typed, or the configuration, has mistakes. Nothing was done.
-    Input = 2,
+    Input,
     /// No sup is running that could be asked.
-    NotRunning = 3,
+    NotRunning,
+    /// How well everything is, as monitoring plugins say it: of `sup --once`.
+    Health(Health),
+}
+
+impl Code {
+    /// As the shell sees it.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Success | Self::Health(Health::Healthy) => 0,
+            Self::Failure | Self::Health(Health::Warning) => 1,
+            Self::Input | Self::Health(Health::Critical) => 2,
+            Self::NotRunning | Self::Health(Health::Unknown) => 3,
+        }
+    }
 }
 
 /// An end without success, with its words.

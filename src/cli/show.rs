@@ -1,20 +1,17 @@
-//! How things stand, for people.
+//! The table of `status`.
 
 use std::fmt::Write;
-use std::time::Duration;
 
+use super::branches::{self, Pen};
+use super::health;
 use super::style::{Colour, paint};
-use crate::model::report::{ChildReport, HoldReport, State, SupReport};
-use crate::model::words::{Brief, Spelled};
+use crate::model::report::{ChildReport, GroupReport, GroupState, HealthReport, HoldReport, State};
+use crate::model::standing::{Row, Standing};
+use crate::model::words::{Brief, failure_words};
 
-/// The table of `status`.
-pub(super) fn status(sup: &SupReport, children: &[ChildReport], colours: bool) -> String {
-    let width = children
-        .iter()
-        .map(|child| child.name.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max(5);
+/// The table, with what concerns sup itself around it.
+pub(super) fn status(standing: &Standing, pen: Pen, colours: bool) -> String {
+    let Standing { sup, rows, checks } = standing;
     let mut text = format!(
         "sup {}, pid {}, up {}, {}\n\n",
         sup.version,
@@ -22,30 +19,28 @@ pub(super) fn status(sup: &SupReport, children: &[ChildReport], colours: bool) -
         Brief(sup.up),
         sup.config
     );
+    let names = branches::names(rows, pen);
+    let lengths = names.iter().map(|name| name.chars().count());
+    let width = lengths.max().unwrap_or(0).max("CHILD".len());
+    let state_width = if standing.groups().next().is_some() {
+        "restarting".len()
+    } else {
+        "clearing".len() + 1
+    };
     let [state, pid, up, restarts, avail] = ["STATE", "PID", "UP", "RESTARTS", "AVAIL"];
     let _string = writeln!(
         text,
-        "{:width$}  {state:9} {pid:>8} {up:>8} {restarts:>9} {avail:>8}  LAST EXIT, NEXT",
+        "{:width$}  {state:state_width$} {pid:>8} {up:>8} {restarts:>9} {avail:>8}  LAST EXIT, NEXT",
         "CHILD"
     );
-    for child in children {
+    for (row, name) in rows.iter().zip(names) {
         // The colour goes around the padded word, or the columns would not stand.
-        let state = paint(&format!("{:9}", child.state.name()), colour(child), colours);
-        let pid = child
-            .pid
-            .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        let up = child
-            .up
-            .map_or_else(|| "-".to_owned(), |up| Brief(up).to_string());
-        let _string = writeln!(
-            text,
-            "{:width$}  {state} {pid:>8} {up:>8} {:>9} {:>8}  {}",
-            child.name,
-            child.restarts,
-            availability(child),
-            note(child)
-        );
+        let state = format!("{:state_width$}", row.state());
+        let state = paint(&state, row.colour(), colours);
+        let line = format!("{name:width$}  {state} {}", columns(row));
+        let _string = writeln!(text, "{}", line.trim_end());
     }
+    text.push_str(&health::of_box(checks, colours));
     if let Some(fault) = &sup.memory_fault {
         let warning = format!("\nmemory cannot be written: {fault}\n");
         text.push_str(&paint(&warning, Colour::Red, colours));
@@ -53,58 +48,107 @@ pub(super) fn status(sup: &SupReport, children: &[ChildReport], colours: bool) -
     text
 }
 
-fn colour(child: &ChildReport) -> Colour {
-    match child.state {
-        State::Up | State::Finished if child.streak == 0 => Colour::Green,
-        State::Stopped => Colour::Grey,
-        State::Failed | State::GaveUp | State::Parked => Colour::Red,
-        State::Up
-        | State::Finished
-        | State::Queued
-        | State::Held
-        | State::Starting
-        | State::Readying
-        | State::Stopping
-        | State::Clearing
-        | State::Backoff => Colour::Yellow,
-    }
-}
-
-fn availability(child: &ChildReport) -> String {
-    child.availability().map_or_else(
+/// What stands behind the state.
+fn columns(row: &Row) -> String {
+    let (pid, up, restarts, share) = match row {
+        Row::Child(child) => (child.pid, child.up, child.restarts, child.availability()),
+        Row::Group(group) => (None, group.up, group.restarts, group.availability()),
+    };
+    let pid = pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+    let up = up.map_or_else(|| "-".to_owned(), |up| Brief(up).to_string());
+    let share = share.map_or_else(
         || "-".to_owned(),
         |share| format!("{}.{:02}%", share / 100, share % 100),
-    )
+    );
+    format!("{pid:>8} {up:>8} {restarts:>9} {share:>8}  {}", note(row))
 }
 
 /// What the columns do not say.
-fn note(child: &ChildReport) -> String {
+pub(super) fn note(row: &Row) -> String {
+    let notes = match row {
+        Row::Child(child) => child_notes(child),
+        Row::Group(group) => group_notes(group),
+    };
+    notes.join("; ")
+}
+
+fn child_notes(child: &ChildReport) -> Vec<String> {
     let mut notes = Vec::new();
+    notes.extend(child.health.as_ref().and_then(HealthReport::note));
     if child.adopted {
         notes.push("adopted".to_owned());
     }
     if let Some(last) = child.exits.last() {
-        notes.push(format!("{} {} ago", last.exit, Brief(last.ago)));
+        let ago = Brief(last.ago);
+        notes.push(match child.taken(last) {
+            Some(by) => format!("taken along by {} {ago} ago", by.by),
+            None => format!("{} {ago} ago", last.exit),
+        });
     }
-    match (child.state, &child.waits_for) {
-        (State::Held, Some(other)) => notes.push(format!("{other}, which it requires, is down")),
-        (State::Queued, Some(other)) => notes.push(format!("waits for {other}")),
+    match (child.state, &child.kept_down_by, &child.waits_for) {
+        (State::Held | State::Stopped, Some(group), _) => notes.push(down_words(group)),
+        (State::Held, None, Some(other)) => {
+            notes.push(format!("{other}, which it requires, is down"));
+        }
+        (State::Queued, _, Some(other)) => notes.push(format!("waits for {other}")),
         _ => {}
     }
-    match child.hold {
-        HoldReport::Down => notes.push("stopped by hand".to_owned()),
+    let next = child.next.map(|next| (next_word(child.state), next));
+    notes.extend(next_words(child.hold, next));
+    notes
+}
+
+fn group_notes(group: &GroupReport) -> Vec<String> {
+    let mut notes = vec![match group.instances {
+        Some(1) => format!("{}, 1 instance", group.strategy),
+        Some(instances) => format!("{}, {instances} instances", group.strategy),
+        None => group.strategy.clone(),
+    }];
+    if let Some(cause) = &group.last {
+        notes.push(if cause.group != group.name {
+            format!("taken along by {} {} ago", cause.by, Brief(cause.ago))
+        } else if group.state == GroupState::Finished {
+            format!("{} has ended for good", cause.by)
+        } else {
+            failure_words(cause)
+        });
+    }
+    if let Some(max) = group.max_restarts
+        && group.recent > 0
+    {
+        notes.push(format!("restarts {}/{max}", group.recent));
+    }
+    if let Some(above) = &group.kept_down_by {
+        notes.push(down_words(above));
+    }
+    if let Some(member) = &group.waits_for {
+        notes.push(format!("waits for {member}"));
+    }
+    let word = if group.state == GroupState::Parked {
+        next_word(State::Parked)
+    } else {
+        next_word(State::Backoff)
+    };
+    notes.extend(next_words(group.hold, group.next.map(|next| (word, next))));
+    notes
+}
+
+fn down_words(group: &str) -> String {
+    format!("its group {group} is down")
+}
+
+/// What a person has said, or else what comes next.
+fn next_words(hold: HoldReport, next: Option<(&str, std::time::Duration)>) -> Option<String> {
+    match hold {
+        HoldReport::Down => Some("stopped by hand".to_owned()),
         HoldReport::DownFor(term) => {
-            notes.push(format!("stopped by hand, comes back in {}", Brief(term)));
+            let term = Brief(term);
+            Some(format!("stopped by hand, comes back in {term}"))
         }
         HoldReport::None | HoldReport::Up => {
-            notes.extend(
-                child
-                    .next
-                    .map(|next| format!("{} {}", next_word(child.state), Brief(next))),
-            );
+            next.map(|(word, next)| format!("{word} {}", Brief(next)))
         }
     }
-    notes.join("; ")
 }
 
 fn next_word(state: State) -> &'static str {
@@ -124,113 +168,101 @@ fn next_word(state: State) -> &'static str {
     }
 }
 
-/// The story of `why`.
-pub(super) fn why(child: &ChildReport, colours: bool) -> String {
-    let name = &child.name;
-    let state = paint(phrase(child.state), colour(child), colours);
-    let mut text = format!("{name} is {state}");
-    if let (Some(up), Some(pid)) = (child.up, child.pid) {
-        let _string = write!(text, " for {} (run {}, pid {pid})", Brief(up), child.run);
-    }
-    text.push_str(".\n");
-    text.push_str(&because(child));
-    let _string = writeln!(text, "Restart policy: {}.", child.policy);
-    let budget = match child.max_restarts {
-        Some(0) => "Budget: no restarts at all.".to_owned(),
-        Some(max) => format!(
-            "Budget: {} of {max} restarts used in the last {}.",
-            child.recent,
-            Spelled(child.window)
-        ),
-        None => "Budget: no limit.".to_owned(),
-    };
-    let _string = writeln!(text, "{budget} Backoff level: {}.", child.streak);
-    if child.exits.is_empty() {
-        text.push_str("It has never ended.\n");
-    } else {
-        text.push_str("Last exits, the newest first:\n");
-    }
-    for ended in child.exits.iter().rev() {
-        let asked = if ended.asked { ", as we asked" } else { "" };
-        let _string = writeln!(
-            text,
-            "  run {:<5} {}{asked}, after {}, {} ago",
-            ended.nth,
-            ended.exit,
-            Brief(ended.ran),
-            Brief(ended.ago)
-        );
-    }
-    text
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::report::CauseReport;
+    use crate::model::standing::samples::{cause, child, group, secs, standing, tree};
 
-/// Its state in a sentence.
-fn phrase(state: State) -> &'static str {
-    match state {
-        State::Queued => "waiting to start",
-        State::Readying => "getting ready",
-        State::Backoff => "waiting for its restart",
-        State::GaveUp => "given up",
-        State::Clearing => "being cleared away",
-        State::Failed => "down, it failed",
-        State::Stopped
-        | State::Held
-        | State::Starting
-        | State::Up
-        | State::Stopping
-        | State::Finished
-        | State::Parked => state.name(),
+    fn table(rows: Vec<Row>) -> String {
+        let text = status(&standing(rows), Pen::Lines, false);
+        let (head, table) = text.split_once("\n\n").unwrap();
+        assert_eq!(head, "sup 0.1.0, pid 42, up 1m 30s, /etc/sup.toml");
+        table.to_owned()
     }
-}
 
-/// The rule that put it into its state, and what comes next.
-fn because(child: &ChildReport) -> String {
-    let name = &child.name;
-    let other = child.waits_for.as_deref().unwrap_or("another child");
-    let next = child.next.unwrap_or(Duration::ZERO);
-    match child.state {
-        State::Stopped => match child.hold {
-            HoldReport::Down => {
-                format!("A person stopped it; it stays down until: sup start {name}\n")
-            }
-            HoldReport::DownFor(term) => {
-                format!("A person stopped it; it comes back in {}.\n", Brief(term))
-            }
-            HoldReport::None | HoldReport::Up => {
-                format!("It does not start by itself (autostart = false); sup start {name}\n")
-            }
-        },
-        State::Queued => format!("It waits for {other} to be ready.\n"),
-        State::Held => {
-            format!("It requires {other}, which is down and does not come back by itself.\n")
+    #[test]
+    fn a_tree_has_its_branches_and_its_columns_stand() {
+        let wanted = "\
+CHILD            STATE           PID       UP  RESTARTS    AVAIL  LAST EXIT, NEXT
+stranger         up             4711    1m 0s         0  100.00%
+pipeline         up                -    1m 0s         2  100.00%  rest-for-one; collector failed 12s ago (exit code 1); restarts 2/5
+├─ database      up             4711    1m 0s         0  100.00%
+├─ collector     up             4711    1m 0s         2  100.00%  exit code 1 12s ago
+├─ workers       up                -    1m 0s         0  100.00%  simple-one-for-one, 2 instances
+│  ├─ workers/1  up             4711    1m 0s         0  100.00%
+│  └─ workers/2  up             4711    1m 0s         0  100.00%  taken along by collector 11s ago
+└─ dashboard     up             4711    1m 0s         0  100.00%
+last             up             4711    1m 0s         0  100.00%
+";
+        assert_eq!(table(tree()), wanted);
+    }
+
+    #[test]
+    fn without_groups_there_is_a_plain_table() {
+        let mut flaky = child("b", None);
+        (flaky.state, flaky.pid, flaky.up) = (State::Backoff, None, None);
+        (flaky.restarts, flaky.next) = (1, Some(secs(5)));
+        let wanted = "\
+CHILD  STATE          PID       UP  RESTARTS    AVAIL  LAST EXIT, NEXT
+a      up            4711    1m 0s         0  100.00%
+b      backoff          -        -         1  100.00%  restart in 5s
+";
+        let rows = vec![Row::Child(child("a", None)), Row::Child(flaky)];
+        assert_eq!(table(rows), wanted);
+    }
+
+    #[test]
+    fn a_group_says_what_its_columns_do_not() {
+        let of = |change: &dyn Fn(&mut GroupReport)| {
+            let mut report = group("pipeline", Some("outer"), "one-for-all");
+            change(&mut report);
+            note(&Row::Group(report))
+        };
+        assert_eq!(of(&|_| {}), "one-for-all");
+        let parked = of(&|group| {
+            (group.state, group.next) = (GroupState::Parked, Some(secs(60)));
+            group.last = Some(cause(3));
+        });
+        let wanted = "one-for-all; collector failed 3s ago (exit code 1); next try in 1m 0s";
+        assert_eq!(parked, wanted);
+        let taken = of(&|group| {
+            let by = CauseReport {
+                group: "outer".to_owned(),
+                ..cause(3)
+            };
+            (group.state, group.last) = (GroupState::Stopping, Some(by));
+        });
+        assert_eq!(taken, "one-for-all; taken along by collector 3s ago");
+        let finished = of(&|group| {
+            let by = CauseReport {
+                exit: None,
+                ..cause(3)
+            };
+            (group.state, group.last) = (GroupState::Finished, Some(by));
+        });
+        assert_eq!(finished, "one-for-all; collector has ended for good");
+        let starting = of(&|group| {
+            group.state = GroupState::Starting;
+            group.waits_for = Some("database".to_owned());
+        });
+        assert_eq!(starting, "one-for-all; waits for database");
+        let stopped = of(&|group| {
+            (group.state, group.hold) = (GroupState::Stopped, HoldReport::DownFor(secs(60)));
+        });
+        let wanted = "one-for-all; stopped by hand, comes back in 1m 0s";
+        assert_eq!(stopped, wanted);
+        let below = of(&|group| group.kept_down_by = Some("outer".to_owned()));
+        assert_eq!(below, "one-for-all; its group outer is down");
+    }
+
+    #[test]
+    fn one_group_that_is_not_as_it_should_be_is_enough() {
+        assert!(standing(tree()).is_good());
+        let mut rows = tree();
+        if let Row::Group(pipeline) = &mut rows[1] {
+            pipeline.state = GroupState::GaveUp;
         }
-        State::Backoff => format!(
-            "It ended when it should not have; its next start is in {}.\n",
-            Brief(next)
-        ),
-        State::GaveUp => {
-            format!("It failed too often in too short a time. Try again with: sup start {name}\n")
-        }
-        State::Parked => format!(
-            "It failed too often; one more try in {}, or now with: sup start {name}\n",
-            Brief(next)
-        ),
-        State::Finished => {
-            "It ended with success, and its policy asks for no restart.\n".to_owned()
-        }
-        State::Failed => format!(
-            "It ended without success, and its policy asks for no restart. sup start {name}\n"
-        ),
-        State::Readying => "It has not yet said that it is ready.\n".to_owned(),
-        State::Stopping => "It has been asked to end.\n".to_owned(),
-        State::Clearing => {
-            "It has ended; processes that it left behind are being ended.\n".to_owned()
-        }
-        State::Starting => "Its process is being made.\n".to_owned(),
-        State::Up if child.trial => "This is the one try after it had been given up.\n".to_owned(),
-        State::Up if child.streak > 0 => {
-            "It has failed lately and has not settled yet.\n".to_owned()
-        }
-        State::Up => String::new(),
+        assert!(!standing(rows).is_good());
     }
 }

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::args::Flags;
-use crate::model::limits::{DURATION_MAX, RESTARTS_MAX};
+use crate::model::Gather as _;
+use crate::model::alert::{AlertSpec, Channel};
+use crate::model::limits::{DURATION_MAX, LOOP_RESTARTS, RESTARTS_MAX};
 use crate::model::spec::{
-    AlertSpec, Backoff, Budget, ChildSpec, EnvBase, Launch, Life, LogSpec, RestartPolicy, Settings,
-    Spec,
+    Backoff, Budget, ChildSpec, EnvBase, Launch, Life, LogSpec, RestartPolicy, Settings, Spec,
 };
+use crate::model::{Tree, time};
 
 /// Everything to end must happen within this, once we are told to.
 const SHUTDOWN: Duration = Duration::from_secs(20);
@@ -56,14 +58,18 @@ pub fn spec(flags: &Flags, command: Vec<CString>) -> Result<Spec, String> {
     };
     let alerts = flags.get("notification-script").map(script).transpose()?;
     let settings = Settings {
+        checks: Box::default(),
+        crash_loop: LOOP_RESTARTS,
         state: None,
         runtime: None,
+        wait_path: Box::default(),
         shutdown_timeout: SHUTDOWN,
-        alerts: alerts.into_iter().collect(),
+        http: None,
+        alerts: alerts.into_iter().gather(),
     };
     Ok(Spec {
         settings,
-        children: Box::new([child]),
+        tree: Tree::from(vec![child]),
     })
 }
 
@@ -82,9 +88,7 @@ fn script(path: &OsString) -> Result<AlertSpec, String> {
         std::path::absolute(path).map_err(|error| format!("--notification-script: {error}"))?;
     let word = CString::new(path.as_os_str().as_bytes());
     let word = word.map_err(|_| "--notification-script: a path holds no NUL".to_owned())?;
-    Ok(AlertSpec {
-        exec: Box::new([word]),
-    })
+    Ok(AlertSpec::new(Channel::Exec(Box::new([word]))).repeating())
 }
 
 fn number(flags: &Flags, long: &str, most: u64) -> Result<Option<u64>, String> {
@@ -109,8 +113,7 @@ fn seconds(flags: &Flags, long: &str) -> Result<Option<Duration>, String> {
     let Some(value) = flags.get(long) else {
         return Ok(None);
     };
-    let number = value.to_str().and_then(|text| text.parse::<f64>().ok());
-    let span = number.and_then(|number| Duration::try_from_secs_f64(number).ok());
+    let span = value.to_str().and_then(time::seconds);
     let error = || {
         format!(
             "--{long}: \"{}\" is not a number of seconds, such as 5 or 0.5",

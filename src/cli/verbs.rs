@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::model::Gather as _;
+
 /// A flag.
 #[derive(Debug)]
 pub struct Flag {
@@ -57,6 +59,13 @@ const FOLLOW: Flag = Flag {
     short: Some('f'),
     value: None,
     about: "go on with what comes",
+};
+
+const ROOT: Flag = Flag {
+    long: "root",
+    short: None,
+    value: Some("DIR"),
+    about: "look at a box whose files lie under DIR",
 };
 
 /// Flags of every verb.
@@ -125,6 +134,9 @@ pub(super) const FLAGS_OF_NONE: &[Flag] = &[
     },
 ];
 
+/// The one verb that looks like a flag, because cron lines in the field do.
+pub const ONCE: &str = "--once";
+
 /// Every verb.
 pub const VERBS: &[Verb] = &[
     Verb {
@@ -147,6 +159,12 @@ pub const VERBS: &[Verb] = &[
                 value: Some("FILE"),
                 about: "with --detach: sup's own log (default: sup.log in the runtime directory, in RAM)",
             },
+            Flag {
+                long: "journal",
+                short: None,
+                value: Some("FILE"),
+                about: "record what happens and what is decided, for sup replay; goes on where FILE is there",
+            },
         ],
     },
     Verb {
@@ -158,37 +176,74 @@ pub const VERBS: &[Verb] = &[
         flags: &[],
     },
     Verb {
+        name: ONCE,
+        operands: "",
+        count: (0, 0),
+        about: "one look at everything, for cron; says nothing when all is well",
+        more: "Where a sup runs, it is asked. Where one should run (it was killed, or the box was started\n\
+               again without it), it is started. Where there has never been one, this is the\n\
+               supervisor: children are found again, checked, and those whose wait is over are started\n\
+               again, with the same budget and the same memory; then they are left alone. Their output\n\
+               goes to the file of their log, or nowhere. Takes at most 30 seconds, and writes nothing\n\
+               to the disk when nothing has changed. After sup shutdown it does nothing until the next\n\
+               boot.\n\
+               Exit codes: 0 HEALTHY, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
+        flags: &[
+            JSON,
+            Flag {
+                long: "no-restart",
+                short: None,
+                value: None,
+                about: "only look: start, stop and remember nothing",
+            },
+            Flag {
+                long: "alert",
+                short: None,
+                value: None,
+                about: "tell people through the channels of the configuration, too",
+            },
+        ],
+    },
+    Verb {
         name: "status",
-        operands: "[CHILD…]",
+        operands: "[NAME…]",
         count: (0, MANY),
-        about: "how children stand",
-        more: "Exit code 0: all of them are as they should be; 1: one is not; 3: no sup is running.",
+        about: "how children and groups stand; of a group, with all below it",
+        more: "Draws the tree: below each group its members, in start order. Into a pipe each level is\n\
+               two spaces, so that the first word of a line is a name.\n\
+               Exit code 0: all of them are as they should be; 1: one is not; 3: no sup is running.",
         flags: &[JSON],
     },
     Verb {
         name: "why",
-        operands: "CHILD",
+        operands: "NAME",
         count: (1, 1),
-        about: "why a child is in the state it is in",
-        more: "Its last exits, the rule that decided, what is left of its budget, and what comes next.",
+        about: "why a child or a group is in the state it is in",
+        more: "Of a child: its last exits, the rule that decided, what is left of its budget, what comes\n\
+               next, and whose failure took it along. Of a group: the same, and how its members stand.\n\
+               The group of everything is called root.",
         flags: &[],
     },
     Verb {
         name: "start",
-        operands: "CHILD…",
+        operands: "NAME…",
         count: (1, MANY),
-        about: "start children, and what they require",
-        more: "A child that was given up, parked or waiting starts at once with a whole budget.\n\
-               Returns when it is ready. `sup start all` starts every child.",
+        about: "start children, what they require, and whole groups",
+        more: "What was given up, parked or waiting starts at once with a whole budget. Returns when it\n\
+               is ready. A group starts in order; members that a person had stopped start, too.\n\
+               A child of a group that is down starts with that group only.\n\
+               `sup start all` starts everything.",
         flags: &[NO_WAIT],
     },
     Verb {
         name: "stop",
-        operands: "CHILD…",
+        operands: "NAME…",
         count: (1, MANY),
-        about: "stop children, and keep them down over reboots",
+        about: "stop children and whole groups, and keep them down over reboots",
         more: "Those that require them are stopped first. The order is on disk before this returns.\n\
-               `sup stop all` stops every child; sup itself goes on (see shutdown).",
+               A group stops in reverse order; what a person had said of its members still holds\n\
+               when it is over.\n\
+               `sup stop all` stops everything; sup itself goes on (see shutdown).",
         flags: &[
             Flag {
                 long: "for",
@@ -201,27 +256,56 @@ pub const VERBS: &[Verb] = &[
     },
     Verb {
         name: "restart",
-        operands: "CHILD…",
+        operands: "NAME…",
         count: (1, MANY),
-        about: "stop and start children, whatever they are doing",
-        more: "Not charged to their budget. Returns when they are ready again.",
+        about: "stop and start children and whole groups, whatever they are doing",
+        more: "Not charged to any budget. Returns when they are ready again. A group goes down as a\n\
+               whole, the last member first, and then comes up in order; members that a person has\n\
+               stopped stay down. One child alone is restarted alone, whatever its group's strategy.",
         flags: &[NO_WAIT],
     },
     Verb {
         name: "signal",
-        operands: "SIGNAL CHILD…",
+        operands: "SIGNAL NAME…",
         count: (2, MANY),
-        about: "send a signal to children's main processes",
+        about: "send a signal to children's main processes; of a group, to all of them",
         more: "SIGNAL is a name or a number: HUP, SIGUSR1, 10.",
         flags: &[],
     },
     Verb {
         name: "reset",
-        operands: "CHILD…",
+        operands: "NAME…",
         count: (1, MANY),
-        about: "forget failures: backoff, budget, gave up",
-        more: "A child that had been given up starts again, unless a person stopped it.",
+        about: "forget failures: backoff, budget, gave up; of a group, all below it too",
+        more: "What had been given up starts again, unless a person stopped it.",
         flags: &[],
+    },
+    Verb {
+        name: "scale",
+        operands: "GROUP N",
+        count: (2, 2),
+        about: "make so many instances of a group's template",
+        more: "For groups with strategy = \"simple-one-for-one\". The lowest free numbers come, the\n\
+               highest go. The number is remembered over reboots, until the count in the file is\n\
+               changed. Returns when those that come are ready and those that go are down.",
+        flags: &[NO_WAIT],
+    },
+    Verb {
+        name: "add",
+        operands: "GROUP [N]",
+        count: (1, 2),
+        about: "make one instance more, or so many more",
+        more: "They get the lowest free numbers. Remembered as with scale.",
+        flags: &[NO_WAIT],
+    },
+    Verb {
+        name: "remove",
+        operands: "GROUP/NUMBER…",
+        count: (1, MANY),
+        about: "stop these instances, and have so many fewer",
+        more: "The others keep their numbers. Remembered as with scale. To keep one down and have it\n\
+               back later: sup stop GROUP/NUMBER.",
+        flags: &[NO_WAIT],
     },
     Verb {
         name: "reload",
@@ -253,6 +337,14 @@ pub const VERBS: &[Verb] = &[
         flags: &[FOLLOW, LINES],
     },
     Verb {
+        name: "alert",
+        operands: "test",
+        count: (1, 1),
+        about: "send a test through every channel of alerts, and say what each answered",
+        more: "Goes past quiet hours and limits. Exit code 0: all have taken it; 1: one has not.",
+        flags: &[],
+    },
+    Verb {
         name: "shutdown",
         operands: "",
         count: (0, 0),
@@ -261,12 +353,71 @@ pub const VERBS: &[Verb] = &[
         flags: &[],
     },
     Verb {
+        name: "init",
+        operands: "",
+        count: (0, 0),
+        about: "print a first configuration, commented",
+        more: "sup init > sup.toml, then say in it what to run.",
+        flags: &[],
+    },
+    Verb {
+        name: "recipe",
+        operands: "[PLATFORM]",
+        count: (0, 1),
+        about: "print the hook that starts sup at boot, and how to remove it",
+        more: "PLATFORM is qnap, synology, asustor, unraid, truenas, entware, openwrt, openrc, systemd,\n\
+               sysv, wd or cron; without it, what this box looks like. Nothing is changed: read it,\n\
+               then paste it, or: sup recipe PLATFORM | sh",
+        flags: &[ROOT],
+    },
+    Verb {
+        name: "doctor",
+        operands: "",
+        count: (0, 0),
+        about: "what is odd about this box, and what to do about it",
+        more: "One line each: `fix` needs doing, `note` is good to know. Exit code 0: nothing needs\n\
+               doing; 1: something does.",
+        flags: &[JSON, ROOT],
+    },
+    Verb {
+        name: "replay",
+        operands: "FILE",
+        count: (1, 1),
+        about: "play what sup run --journal has recorded, and say where this sup decides otherwise",
+        more: "Nothing is started and nobody is asked: each event is told to the same rules, at its\n\
+               time. Prints each with what follows. Exit code 0: everything was decided as it is\n\
+               recorded; 1: something was not; 2: the file has mistakes, shown with their lines.",
+        flags: &[
+            Flag {
+                long: "quiet",
+                short: Some('q'),
+                value: None,
+                about: "print only what differs, and a summary",
+            },
+            Flag {
+                about: "print JSON, one object a line; the last is the summary",
+                ..JSON
+            },
+        ],
+    },
+    Verb {
+        name: "upgrade",
+        operands: "[BINARY]",
+        count: (0, 1),
+        about: "let another sup take the place of the running one; no child is restarted",
+        more: "BINARY is asked first whether it can take over. Without it: the file that the running\n\
+               one was started from, which you have replaced with mv. The same as the signal USR2.\n\
+               Whatever goes wrong is told, and the running one goes on.",
+        flags: &[],
+    },
+    Verb {
         name: "demo",
         operands: "",
         count: (0, 0),
-        about: "watch three programs live, crash and recover, in half a minute",
+        about: "watch a small tree of programs live, crash and recover, in some seconds",
         more: "Runs a configuration that is built in, in a directory of its own, with times short\n\
-               enough to watch: one program is healthy, one crashes and recovers, one is hopeless.",
+               enough to watch: one program is healthy, one is hopeless, and a group of three recovers\n\
+               from the crashes of one.",
         flags: &[],
     },
 ];
@@ -280,7 +431,7 @@ pub fn markdown() -> String {
             .flags
             .iter()
             .map(|flag| format!(" [{}]", usage(flag)))
-            .collect();
+            .gather();
         let operands = if verb.operands.is_empty() {
             String::new()
         } else {

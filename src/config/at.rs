@@ -1,5 +1,6 @@
 //! One value: what it is, or what is wrong with it.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Component, PathBuf};
 use std::time::Duration;
 
@@ -8,14 +9,19 @@ use toml::de::DeValue;
 
 use super::keys::{Key, Table};
 use super::mistake::quoted;
+use super::place::Link;
 use super::raw::{Page, Section, join};
 use super::{suggest, value};
+
+use crate::model::Gather as _;
 
 /// A value, with where it stands and what it should be.
 pub(super) struct At<'a> {
     pub(super) page: &'a Page<'a>,
     pub(super) path: String,
     pub(super) line: u32,
+    /// Where it begins, in bytes: for the order of the file.
+    pub(super) start: usize,
     pub(super) value: &'a DeValue<'a>,
     key: &'static Key,
 }
@@ -31,6 +37,7 @@ impl<'a> At<'a> {
             page,
             path,
             line: page.line(value.span().start),
+            start: value.span().start,
             value: value.get_ref(),
             key,
         }
@@ -48,6 +55,8 @@ impl<'a> At<'a> {
     /// Writes down that the type is not the one that was expected.
     pub(super) fn wrong_type(&self) {
         let found = match self.value {
+            // An environment that is no table.
+            DeValue::String(_) if self.key.name == "env" => "a string",
             DeValue::String(text) => &quoted(text),
             DeValue::Integer(_) => "an integer",
             DeValue::Float(_) => "a float",
@@ -120,15 +129,29 @@ impl<'a> At<'a> {
             Some(array) => array
                 .iter()
                 .map(|item| At::new(self.page, self.path.clone(), self.key, item))
-                .collect(),
+                .gather(),
             None => vec![Self {
                 page: self.page,
                 path: self.path.clone(),
                 line: self.line,
+                start: self.start,
                 value: self.value,
                 key: self.key,
             }],
         }
+    }
+
+    /// The names in a list of children and groups, or the one that stands in its place.
+    pub(super) fn links(&self, key: &'static str) -> Vec<Link> {
+        let items = self.items();
+        let links = items.iter().filter_map(|item| {
+            item.text().map(|name| Link {
+                key,
+                name: name.into(),
+                line: item.line,
+            })
+        });
+        links.gather()
     }
 
     /// Whether it is a table with that key.
@@ -143,7 +166,7 @@ impl<'a> At<'a> {
             self.wrong_type();
             return None;
         };
-        let mut entries: Vec<_> = table.iter().collect();
+        let mut entries: Vec<_> = table.iter().gather();
         entries.sort_by_key(|(key, _)| key.span().start);
         let entries = entries.into_iter().map(|(key, value)| {
             let path = join(&self.path, key.get_ref());
@@ -152,7 +175,7 @@ impl<'a> At<'a> {
                 At::new(self.page, path, self.key, value),
             )
         });
-        Some(entries.collect())
+        Some(entries.gather())
     }
 
     /// The table, as a section.
@@ -188,6 +211,23 @@ impl<'a> At<'a> {
             );
         }
         path
+    }
+
+    /// An address with a port, or a port of this machine alone.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        if self.integer().is_some() {
+            let port = u16::try_from(self.whole(1, i128::from(u16::MAX))?).ok()?;
+            return Some((Ipv4Addr::LOCALHOST, port).into());
+        }
+        let text = self.text()?;
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let port = text.parse().map(local);
+        let address = text.parse().or(port).ok();
+        let address = address.filter(|address| address.port() > 0);
+        if address.is_none() {
+            self.wrong(&format!("{} is no address with a port", quoted(text)));
+        }
+        address
     }
 
     /// A duration.

@@ -1,25 +1,21 @@
-//! What no file can see alone: names, dependencies, shared files.
+//! What no file can see alone: how many there are, whom they name, who is significant,
+//! shared files.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use crate::model::limits::CHILDREN_MAX;
+use crate::model::sorted::Map;
+use crate::model::spec::{LogSpec, RestartPolicy};
+use crate::model::tree::{AutoShutdown, INSTANCE};
 
-use crate::model::spec::{Backoff, LogSpec};
-
+use super::child::Known;
+use super::group::Group;
 use super::mistake::{Mistake, Notes, quoted};
-use super::raw::join;
-use super::read::{Gathered, Known};
-use super::{suggest, value};
-
-/// Names of a cycle that are shown; a longer one is cut in the middle.
-const CYCLE_SHOWN_MAX: usize = 12;
-
-/// Cycles that are told: with the first one out, most others are gone too.
-const CYCLES_MAX: usize = 10;
+use super::names::Names;
+use super::place::Place;
+use super::read::Gathered;
 
 /// Checks everything that concerns more than one key.
-pub(super) fn all(gathered: &Gathered, main: &str, notes: &Notes) {
-    let children = &gathered.children;
-    if children.is_empty() && !gathered.is_incomplete {
+pub(super) fn all(gathered: &Gathered, names: &Names, main: &str, notes: &Notes) {
+    if gathered.all_children().next().is_none() && !gathered.is_incomplete {
         notes.mistake(Mistake {
             file: main.into(),
             line: 0,
@@ -28,195 +24,187 @@ pub(super) fn all(gathered: &Gathered, main: &str, notes: &Notes) {
             hint: "add a [child.NAME] with a command".into(),
         });
     }
-    let names = names(children, notes);
-    let edges = edges(gathered, &names, notes);
-    cycles(children, &edges, notes);
-    log_files(children, notes);
-    for known in children {
-        warnings(known, gathered.shutdown_timeout(), notes);
+    instances(gathered, notes);
+    for known in gathered.all_children() {
+        links(known, gathered, names, notes);
     }
+    significance(gathered, notes);
+    log_files(gathered, notes);
+    heartbeats(gathered, notes);
 }
 
-/// Every name with its first child; a second one is a mistake.
-fn names<'a>(children: &'a [Known], notes: &Notes) -> BTreeMap<&'a str, usize> {
-    let mut names = BTreeMap::new();
-    for (place, known) in children.iter().enumerate() {
-        let first = *names.entry(&*known.spec.name).or_insert(place);
-        if first != place {
-            let problem = format!("{} is there already", place_of(&children[first]));
-            notes.mistake(known.note(known.line, "", &problem, "rename one of the two"));
-        }
-    }
-    names
-}
-
-/// Who names whom.
-struct Edge {
-    to: usize,
-    key: &'static str,
-    line: u32,
-}
-
-fn edges(gathered: &Gathered, names: &BTreeMap<&str, usize>, notes: &Notes) -> Vec<Vec<Edge>> {
-    let mut edges = Vec::with_capacity(gathered.children.len());
-    for known in &gathered.children {
-        let mut own = Vec::new();
-        for link in &known.links {
-            let (line, key) = (link.line, link.key);
-            match names.get(&*link.name) {
-                Some(_) if link.name == known.spec.name => {
-                    notes.mistake(known.note(line, key, "names itself", "take it out"));
-                }
-                Some(&to) if own.iter().any(|edge: &Edge| edge.to == to) => {}
-                Some(&to) => own.push(Edge { to, key, line }),
-                None if gathered.is_incomplete => {}
-                None => {
-                    let problem = format!("there is no child {}", quoted(&link.name));
-                    let nearest = || suggest::closest(&link.name, names.keys().copied());
-                    let hint = match (!notes.is_full()).then(nearest).flatten() {
-                        Some(name) => format!("did you mean \"{name}\"?"),
-                        None => "name one that is configured, or take it out".to_owned(),
-                    };
-                    notes.mistake(known.note(line, key, &problem, &hint));
-                }
-            }
-        }
-        edges.push(own);
-    }
-    edges
-}
-
-/// Walks along the names, depth first and without recursion: a chain can be as long as
-/// there are children.
-fn cycles(children: &[Known], edges: &[Vec<Edge>], notes: &Notes) {
-    #[derive(Clone, Copy, PartialEq, Eq)]
-    enum Seen {
-        Not,
-        OnPath,
-        Done,
-    }
-    let mut seen = vec![Seen::Not; children.len()];
-    // Each child on the path, with the next of its edges to go along.
-    let mut path: Vec<(usize, usize)> = Vec::new();
-    let mut found = 0;
-    for root in 0..children.len() {
-        if seen[root] == Seen::Not {
-            seen[root] = Seen::OnPath;
-            path.push((root, 0));
-        }
-        while let Some((child, next)) = path.last_mut() {
-            let (child, edge) = (*child, edges[*child].get(*next));
-            *next += 1;
-            let Some(edge) = edge else {
-                seen[child] = Seen::Done;
-                path.pop();
-                continue;
-            };
-            match seen[edge.to] {
-                Seen::Not => {
-                    seen[edge.to] = Seen::OnPath;
-                    path.push((edge.to, 0));
-                }
-                Seen::OnPath if found == CYCLES_MAX => return,
-                Seen::OnPath => {
-                    found += 1;
-                    let on_path = path.iter().map(|(child, _)| *child);
-                    let cycle = on_path.skip_while(|child| *child != edge.to);
-                    let names: Vec<&str> = cycle.map(|child| &*children[child].spec.name).collect();
-                    let problem = format!("children wait for each other: {}", chain(&names));
-                    let hint = "take one of them out of after or requires";
-                    notes.mistake(children[child].note(edge.line, edge.key, &problem, hint));
-                }
-                Seen::Done => {}
-            }
+/// Children and instances are as many as there may be children.
+fn instances(gathered: &Gathered, notes: &Notes) {
+    let mut count = gathered.children.len();
+    for group in gathered
+        .groups
+        .iter()
+        .filter(|group| group.template.is_some())
+    {
+        count += usize::from(group.count);
+        if count > CHILDREN_MAX {
+            let problem = format!(
+                "with its {} instances there are more than {CHILDREN_MAX} children",
+                group.count
+            );
+            let hint = "lower it, or use several supervisors";
+            notes.mistake(group.place.note(group.place.line, "count", &problem, hint));
+            return;
         }
     }
 }
 
-/// `a -> b -> a`.
-fn chain(cycle: &[&str]) -> String {
-    let mut names: Vec<String> = cycle.iter().map(|name| (*name).to_owned()).collect();
-    if cycle.len() > CYCLE_SHOWN_MAX {
-        let half = CYCLE_SHOWN_MAX / 2;
-        let hidden = format!("({} more)", cycle.len() - 2 * half);
-        names.splice(half..cycle.len() - half, [hidden]);
+/// Whom it names in `after` and `requires`.
+fn links(known: &Known, gathered: &Gathered, names: &Names, notes: &Notes) {
+    for link in &known.links {
+        if link.name == known.spec.name {
+            let note = known
+                .place
+                .note(link.line, link.key, "names itself", "take it out");
+            notes.mistake(note);
+        } else if names.get(&link.name).is_none() {
+            names.unknown(gathered, &known.place, link, notes);
+        }
     }
-    names.extend(cycle.first().map(|name| (*name).to_owned()));
-    names.join(" -> ")
+}
+
+/// Who is significant must be able to end, in a group that asks for it.
+fn significance(gathered: &Gathered, notes: &Notes) {
+    let mut counted = vec![false; gathered.groups.len()];
+    let mut check = |place: &Place, line: u32, restart: RestartPolicy, parent: usize| {
+        counted[parent] = true;
+        let group = &gathered.groups[parent];
+        if restart == RestartPolicy::Always {
+            let problem = "has no place beside restart = \"always\"";
+            let hint = "what is always restarted never ends by itself: choose another restart, or take significant out";
+            notes.mistake(place.note(line, "significant", problem, hint));
+        }
+        if group.spec.auto_shutdown == AutoShutdown::Never {
+            let path = &group.place.path;
+            let problem = format!("has no effect: [{path}] does not end by itself");
+            let hint = format!(
+                "write auto-shutdown = \"any-significant\" in [{path}], or take significant out"
+            );
+            notes.mistake(place.note(line, "significant", &problem, &hint));
+        }
+    };
+    for known in gathered.all_children() {
+        let life = &known.spec.life;
+        if life.significant {
+            check(&known.place, known.significant, life.restart, known.parent);
+        }
+    }
+    for group in &gathered.groups {
+        let spec = &group.spec;
+        if spec.significant {
+            check(&group.place, group.significant, spec.restart, group.parent);
+        }
+    }
+    for (group, is_counted) in gathered.groups.iter().zip(counted) {
+        nobody_significant(group, is_counted || gathered.is_incomplete, notes);
+    }
+}
+
+fn nobody_significant(group: &Group, is_counted: bool, notes: &Notes) {
+    let is_asked = group.spec.auto_shutdown != AutoShutdown::Never && group.auto_shutdown > 0;
+    if is_asked && !is_counted {
+        let problem = "has no effect: no member is significant";
+        let hint = "write significant = true for the members that matter, or take it out";
+        let line = group.auto_shutdown;
+        notes.mistake(group.place.note(line, "auto-shutdown", problem, hint));
+    }
 }
 
 /// Two children in one file would rotate it away under each other.
-fn log_files(children: &[Known], notes: &Notes) {
-    let mut files: BTreeMap<&str, usize> = BTreeMap::new();
-    for (place, known) in children.iter().enumerate() {
-        let LogSpec::File(file) = &known.spec.log else {
+fn log_files(gathered: &Gathered, notes: &Notes) {
+    let mut files: Map<Box<str>, &Known> = Map::new();
+    for known in &gathered.children {
+        let Some(path) = log_file(known) else {
             continue;
         };
-        let first = *files.entry(&file.path).or_insert(place);
-        if first != place && children[first].spec.name != known.spec.name {
-            let other = &children[first].spec.name;
-            let problem = format!("{} is the log of {other} already", quoted(&file.path));
-            let hint = "give each child a file of its own";
-            notes.mistake(known.note(known.line, "log", &problem, hint));
+        let first = *files.get_or_insert(path.into(), known);
+        if first.spec.name != known.spec.name {
+            shared(known, path, first, notes);
+        }
+    }
+    let templates = gathered.groups.iter().filter_map(|group| {
+        let known = group.template.as_ref()?;
+        Some((known, log_file(known)?, group.count.max(1)))
+    });
+    for (known, path, count) in templates.clone() {
+        own_file(known, "log", path, "logs/worker-{instance}.log", notes);
+        for number in 1..=count {
+            let path = path.replace(INSTANCE, &number.to_string());
+            files.get_or_insert(path.into(), known);
+        }
+    }
+    for (known, path, _) in templates {
+        let head = path.split(INSTANCE).next().unwrap_or_default();
+        let from = files.from(head);
+        let mut near = from.take_while(|(other, _)| other.starts_with(head));
+        let taken = near
+            .find(|(other, first)| first.spec.name != known.spec.name && is_instance(path, other));
+        if let Some((other, first)) = taken {
+            shared(known, other, first, notes);
         }
     }
 }
 
-/// What is allowed and yet hardly meant.
-fn warnings(known: &Known, shutdown: Duration, notes: &Notes) {
-    let life = &known.spec.life;
-    if life.stop.timeout.is_none_or(|timeout| timeout > shutdown) {
-        let problem = format!(
-            "is longer than shutdown-timeout ({})",
-            value::span(shutdown)
-        );
-        let hint = "when sup ends, the child is killed after that time all the same";
-        notes.warning(known.note(known.line, "stop-timeout", &problem, hint));
-    }
-    let budget = life.budget;
-    if let Some(most) = budget.max_restarts.filter(|most| *most > 0) {
-        let least = least_time(life.backoff, most);
-        if least >= budget.window {
-            let problem = format!(
-                "is never used up: with this backoff {most} restarts and one more take {} or longer",
-                value::span(least)
+/// One that lives must not answer for all.
+fn heartbeats(gathered: &Gathered, notes: &Notes) {
+    let templates = gathered.groups.iter();
+    for known in templates.filter_map(|group| group.template.as_ref()) {
+        let watchdog = known.spec.life.watchdog.as_ref();
+        if let Some(path) = watchdog.and_then(|watchdog| watchdog.file.as_deref()) {
+            own_file(
+                known,
+                "watchdog",
+                path,
+                "/tmp/worker-{instance}.beat",
+                notes,
             );
-            let hint = "make window longer, or the waits shorter";
-            notes.warning(known.note(known.line, "budget", &problem, hint));
         }
     }
 }
 
-/// The least time from the first of `restarts` restarts to the one that is too many.
-fn least_time(backoff: Backoff, restarts: u16) -> Duration {
-    let least_percent = u32::from(100 - backoff.jitter_percent.min(100));
-    let longest = backoff.longest;
-    let (mut wait, mut sum) = (backoff.first, Duration::ZERO);
-    for _ in 0..restarts {
-        let millis = wait.as_millis().saturating_mul(backoff.factor_milli.into()) / 1000;
-        wait = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).min(longest);
-        sum = sum.saturating_add(wait.saturating_mul(least_percent) / 100);
+/// Each instance needs a file of its own.
+fn own_file(known: &Known, key: &'static str, path: &str, example: &str, notes: &Notes) {
+    if !path.contains(INSTANCE) {
+        let problem = "every instance would write to this file";
+        let hint = format!("put {INSTANCE} into its name, as in {}", quoted(example));
+        notes.mistake(known.place.note(known.place.line, key, problem, &hint));
     }
-    sum
 }
 
-fn place_of(known: &Known) -> String {
-    format!("the child at {}:{}", known.file, known.line)
+fn log_file(known: &Known) -> Option<&str> {
+    match &known.spec.log {
+        LogSpec::File(file) => Some(&file.path),
+        LogSpec::Ring | LogSpec::Inherit | LogSpec::Null => None,
+    }
 }
 
-impl Known {
-    fn note(&self, line: u32, key: &str, problem: &str, hint: &str) -> Mistake {
-        let child = join("child", &self.spec.name);
-        let key = match key {
-            "" => child,
-            _ => join(&child, key),
-        };
-        Mistake {
-            file: (*self.file).into(),
-            line,
-            key: key.into(),
-            problem: problem.into(),
-            hint: hint.into(),
-        }
-    }
+/// Whether some instance of a template has this path.
+fn is_instance(pattern: &str, path: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once(INSTANCE) else {
+        return pattern == path;
+    };
+    let Some(rest) = path
+        .strip_prefix(head)
+        .filter(|rest| !rest.starts_with('0'))
+    else {
+        return false;
+    };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    // A number has at most five digits.
+    (1..=digits.min(5)).any(|digits| {
+        let (number, rest) = rest.split_at(digits);
+        rest == tail.replace(INSTANCE, number)
+    })
+}
+
+fn shared(known: &Known, path: &str, first: &Known, notes: &Notes) {
+    let other = &first.spec.name;
+    let problem = format!("{} is the log of {other} already", quoted(path));
+    let hint = "give each child a file of its own";
+    notes.mistake(known.place.note(known.place.line, "log", &problem, hint));
 }

@@ -1,24 +1,44 @@
-//! `[child.NAME]` and `[defaults]`: a table to a child's specification.
+//! `[child.NAME]`, `[group.NAME.template]` and `[defaults]`: a table to a child's
+//! specification.
 
-use std::time::Duration;
-
-use crate::model::limits::{NAME_MAX, RESTARTS_MAX};
-use crate::model::spec::{Budget, ChildSpec, Launch, Life, LogFile, LogSpec, OnLimit};
+use crate::model::Gather as _;
+use crate::model::check::Kind;
+use crate::model::spec::{ChildSpec, Launch, Life, LogFile, LogSpec, Ready};
 
 use super::at::At;
 use super::keys::Table;
+use super::place::{Link, Place};
 use super::raw::Section;
-use super::{launch, life};
-
-/// The time between tries of a parked child, unless told.
-const PARK: Duration = Duration::from_secs(3600);
+use super::{budget, health, launch, life};
 
 /// The least size at which a log is rotated, in bytes: below it, files would change
 /// places with every few lines.
 const LOG_SIZE_MIN: u64 = 1 << 10;
 
-/// Names that mean something else on the command line.
-const RESERVED: [&str; 2] = ["all", "sup"];
+/// A child, with where it stands and whom it names.
+pub(super) struct Known {
+    pub(super) spec: ChildSpec,
+    pub(super) place: Place,
+    /// The names in `after` and `requires`.
+    pub(super) links: Vec<Link>,
+    /// Whether it has a budget of its own, beside its group's.
+    pub(super) has_budget: bool,
+    /// The line of `significant`.
+    pub(super) significant: u32,
+    /// The group that it is in.
+    pub(super) parent: usize,
+}
+
+impl Known {
+    /// Puts it into its group: where that counts restarts, there is no budget but the
+    /// one that was asked for.
+    pub(super) fn settle(&mut self, parent: usize, counts: &[bool]) {
+        self.parent = parent;
+        if counts[parent] && !self.has_budget {
+            self.spec.life.budget.max_restarts = None;
+        }
+    }
+}
 
 /// A child as far as it has been read.
 #[derive(Clone)]
@@ -28,18 +48,9 @@ pub(super) struct Draft {
     log: LogSpec,
     /// What a log file is like where the child has one.
     log_file: LogFile,
-    /// The time between tries where the child parks.
-    park: Duration,
-    /// The names in `after` and `requires`, with their lines.
-    pub(super) links: Vec<Link>,
-}
-
-/// One name in `after` or `requires`.
-#[derive(Clone)]
-pub(super) struct Link {
-    pub(super) key: &'static str,
-    pub(super) name: Box<str>,
-    pub(super) line: u32,
+    budget: budget::Draft,
+    links: Vec<Link>,
+    significant: u32,
 }
 
 impl Default for Draft {
@@ -54,8 +65,9 @@ impl Default for Draft {
                 keep: 4,
                 timestamps: false,
             },
-            park: PARK,
+            budget: budget::Draft::default(),
             links: Vec::new(),
+            significant: 0,
         }
     }
 }
@@ -64,44 +76,95 @@ impl Draft {
     /// The keys that `[defaults]` may hold, over the built-in ones.
     pub(super) fn defaults(section: &Section) -> Self {
         let mut draft = Self::default();
-        for name in ["command", "after", "requires"] {
+        for name in ["command", "after", "requires", "significant", "check"] {
             if let Some(value) = section.get(name) {
                 value.mistake("cannot be a default", "each child has its own");
             }
         }
+        draft.read_autostart(section);
         draft.read(section, true);
+        if let (Ready::Check, Some(at)) = (draft.launch.ready, section.get("ready")) {
+            at.mistake("cannot be a default", "each child has its own checks");
+        }
         draft
     }
 
     /// A child's keys, over the defaults.
     pub(super) fn child(section: &Section, defaults: &Self) -> Self {
         let mut draft = defaults.clone();
-        if let Some(command) = section.need("command").and_then(|at| launch::command(&at)) {
-            draft.launch.command = command;
-        }
-        draft.life.after = draft.link(section, "after");
-        draft.life.requires = draft.link(section, "requires");
-        draft.read(section, false);
+        draft.read_autostart(section);
+        draft.read_own(section);
         draft
     }
 
-    pub(super) fn finish(self, name: &str) -> ChildSpec {
-        ChildSpec {
-            name: name.into(),
-            launch: self.launch,
-            log: self.log,
-            life: self.life,
+    /// A template's keys, over the defaults. Its instances start with their group.
+    pub(super) fn template(section: &Section, defaults: &Self) -> Self {
+        let mut draft = defaults.clone();
+        draft.life.autostart = true;
+        draft.read_own(section);
+        draft
+    }
+
+    pub(super) fn finish(mut self, name: &str, place: Place) -> Known {
+        self.life.budget = self.budget.budget;
+        Known {
+            spec: ChildSpec {
+                name: name.into(),
+                launch: self.launch,
+                log: self.log,
+                life: self.life,
+            },
+            place,
+            links: self.links,
+            has_budget: self.budget.is_told,
+            significant: self.significant,
+            parent: 0,
+        }
+    }
+
+    fn read_autostart(&mut self, section: &Section) {
+        if let Some(flag) = section.get("autostart").and_then(|at| at.flag()) {
+            self.life.autostart = flag;
+        }
+    }
+
+    fn read_own(&mut self, section: &Section) {
+        if let Some(command) = section.need("command").and_then(|at| launch::command(&at)) {
+            self.launch.command = command;
+        }
+        self.life.after = self.link(section, "after");
+        self.life.requires = self.link(section, "requires");
+        if let Some(at) = section.get("significant") {
+            self.significant = at.line;
+            self.life.significant = at.flag().unwrap_or_default();
+        }
+        self.read(section, false);
+        self.read_checks(section);
+    }
+
+    fn read_checks(&mut self, section: &Section) {
+        if let Some(at) = section.get("check") {
+            self.life.checks = health::read(&at, false);
+        }
+        health::readies(section, &mut self.life.checks);
+        let is_read = matches!(self.log, LogSpec::Ring | LogSpec::File(_));
+        let kinds = self.life.checks.iter().map(|check| &check.kind);
+        if let Some(at) = section.get("check").filter(|_| !is_read)
+            && kinds
+                .into_iter()
+                .any(|kind| matches!(kind, Kind::Log { .. }))
+        {
+            let problem = "counts lines of output that sup does not see";
+            at.mistake(problem, "write log = \"ring\", or { file = \"…\" }");
         }
     }
 
     fn read(&mut self, section: &Section, is_default: bool) {
         launch::read(section, &mut self.launch);
         life::read(section, &mut self.life);
-        if let Some(budget) = section
-            .get("budget")
-            .and_then(|at| at.section(Table::Budget))
-        {
-            self.read_budget(&budget);
+        self.budget.read(section);
+        if let Some(watchdog) = section.get("watchdog").and_then(|at| health::watchdog(&at)) {
+            self.life.watchdog = Some(watchdog);
         }
         if let Some(log) = section.get("log") {
             self.read_log(&log, is_default);
@@ -110,59 +173,10 @@ impl Draft {
 
     /// The names in `after` or `requires`; whether they exist is seen when all are known.
     fn link(&mut self, section: &Section, key: &'static str) -> Box<[Box<str>]> {
-        let Some(value) = section.get(key) else {
-            return Box::default();
-        };
-        let mut names = Vec::new();
-        for item in value.items() {
-            let Some(name) = item.text() else { continue };
-            names.push(Box::from(name));
-            self.links.push(Link {
-                key,
-                name: name.into(),
-                line: item.line,
-            });
-        }
-        names.into()
-    }
-
-    fn read_budget(&mut self, section: &Section) {
-        let budget: &mut Budget = &mut self.life.budget;
-        if let Some(value) = section.get("max-restarts") {
-            match value.value.as_str() {
-                Some("unlimited") => budget.max_restarts = None,
-                Some(_) => value.wrong_type(),
-                None => {
-                    let most = i128::from(RESTARTS_MAX);
-                    let count = value.whole(0, most).and_then(|n| u16::try_from(n).ok());
-                    budget.max_restarts = count.or(budget.max_restarts);
-                }
-            }
-        }
-        if let Some(window) = section.get("window").and_then(|at| at.positive_duration()) {
-            budget.window = window;
-        }
-        let park = section.get("park");
-        if let Some(span) = park.as_ref().and_then(At::positive_duration) {
-            self.park = span;
-        }
-        if let Some(at) = section.get("on-limit") {
-            let names = ["give-up", "park", "escalate"];
-            budget.on_limit = match at.choice("what can happen at the limit", &names) {
-                Some(0) => OnLimit::GiveUp,
-                Some(1) => OnLimit::Park(self.park),
-                Some(_) => OnLimit::Escalate,
-                None => return,
-            };
-        }
-        if let OnLimit::Park(span) = &mut budget.on_limit {
-            *span = self.park;
-        } else if let Some(park) = park {
-            park.mistake(
-                "has no effect without on-limit = \"park\"",
-                "add on-limit = \"park\", or take park away",
-            );
-        }
+        let links = section.get(key).map(|at| at.links(key)).unwrap_or_default();
+        let names = links.iter().map(|link| link.name.clone()).gather();
+        self.links.extend(links);
+        names
     }
 
     fn read_log(&mut self, value: &At, is_default: bool) {
@@ -202,50 +216,5 @@ impl Draft {
             file.path = path;
             self.log = LogSpec::File(file.clone());
         }
-    }
-}
-
-/// What is wrong with a name, and what to do.
-pub(super) fn name_fault(name: &str) -> Option<(&'static str, String)> {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if name.is_empty() {
-        Some(("a child needs a name", "write [child.NAME]".to_owned()))
-    } else if !name.bytes().all(is_allowed) {
-        Some((
-            "a name has only letters, digits, \".\", \"_\" and \"-\"",
-            plain_name(name),
-        ))
-    } else if name.starts_with(['.', '-']) {
-        Some((
-            "a name does not begin with \".\" or \"-\"",
-            plain_name(name),
-        ))
-    } else if name.len() > NAME_MAX {
-        let hint = format!("at most {NAME_MAX} bytes, this one has {}", name.len());
-        Some(("the name is too long", hint))
-    } else if RESERVED.contains(&name) {
-        let hint = "choose another one: it means something else on the command line";
-        Some(("the name is reserved", hint.to_owned()))
-    } else {
-        None
-    }
-}
-
-/// A hint with a name that would do, made of the one that does not.
-fn plain_name(name: &str) -> String {
-    let plain: String = name
-        .chars()
-        .map(|char| {
-            if char.is_ascii_alphanumeric() || "._-".contains(char) {
-                char
-            } else {
-                '-'
-            }
-        })
-        .take(NAME_MAX)
-        .collect();
-    match plain.trim_matches(['.', '-']) {
-        "" => "write [child.NAME]".to_owned(),
-        plain => format!("for example [child.{plain}]"),
     }
 }

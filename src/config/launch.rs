@@ -4,6 +4,7 @@ use std::ffi::CString;
 
 use toml::de::DeValue;
 
+use crate::model::Gather as _;
 use crate::model::spec::{EnvBase, Launch, Ready};
 
 use super::at::At;
@@ -38,7 +39,7 @@ pub(super) fn command(value: &At) -> Option<Box<[CString]>> {
         Ok(words) => words
             .into_iter()
             .map(|word| CString::new(word).ok())
-            .collect(),
+            .gather(),
     }
 }
 
@@ -111,7 +112,7 @@ fn environment(section: &Section, launch: &mut Launch) {
         launch.env = env.into();
     }
     if let Some(files) = section.get("env-file") {
-        launch.env_files = files.items().iter().filter_map(At::path).collect();
+        launch.env_files = files.items().iter().filter_map(At::path).gather();
     }
     let base = section.get("env-base");
     match base.and_then(|at| at.choice("an environment to start from", &["clean", "inherit"])) {
@@ -207,6 +208,12 @@ fn ready(value: &At) -> Option<Ready> {
         });
     }
     let section = value.section(Table::Ready)?;
+    if let Some(check) = section.get("check") {
+        if section.get("descriptor").is_some() {
+            check.mistake("stands beside descriptor", "take one of the two out");
+        }
+        return check.text().map(|_| Ready::Check);
+    }
     let number = section.need("descriptor")?.whole(3, 255)?;
     u8::try_from(number).ok().map(Ready::Descriptor)
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use crate::model::Signal;
+use crate::model::Gather as _;
 use crate::model::spec::{Backoff, ExitMatch, Life, RestartPolicy};
+use crate::model::{Signal, time};
 
 use super::at::At;
 use super::keys::Table;
@@ -13,22 +14,27 @@ use super::mistake::quoted;
 use super::raw::Section;
 use super::value;
 
-/// Reads everything but the budget and the names of others, over what holds already.
+/// Reads everything but `autostart`, the budget and the names of others, over what holds already.
 pub(super) fn read(section: &Section, life: &mut Life) {
+    if let Some(paths) = section.get("wait-path") {
+        life.wait_path = paths.items().iter().filter_map(At::path).gather();
+    }
     exits(section, life);
     times(section, life);
+    backoff(section, &mut life.backoff);
+}
+
+/// A child's or a group's `backoff`.
+pub(super) fn backoff(section: &Section, backoff: &mut Backoff) {
     if let Some(table) = section
         .get("backoff")
         .and_then(|at| at.section(Table::Backoff))
     {
-        backoff(&table, &mut life.backoff);
+        waits(&table, backoff);
     }
 }
 
 fn exits(section: &Section, life: &mut Life) {
-    if let Some(flag) = section.get("autostart").and_then(|at| at.flag()) {
-        life.autostart = flag;
-    }
     if let Some(restart) = section.get("restart") {
         let names = RestartPolicy::NAMES.map(|(name, _)| name);
         if let Some(place) = restart.choice("a restart policy", &names) {
@@ -42,7 +48,7 @@ fn exits(section: &Section, life: &mut Life) {
     ];
     for (key, list) in lists {
         if let Some(value) = section.get(key) {
-            *list = value.items().iter().filter_map(exit_match).collect();
+            *list = value.items().iter().filter_map(exit_match).gather();
         }
     }
 }
@@ -102,7 +108,7 @@ fn stop_signal(value: &At) -> Option<Signal> {
     signal
 }
 
-fn backoff(section: &Section, backoff: &mut Backoff) {
+fn waits(section: &Section, backoff: &mut Backoff) {
     let times = [
         ("first", &mut backoff.first),
         ("longest", &mut backoff.longest),
@@ -134,8 +140,8 @@ fn backoff(section: &Section, backoff: &mut Backoff) {
 
 /// A factor in thousandths.
 fn factor(value: &At) -> Option<u32> {
-    let number: f64 = match value.value {
-        DeValue::Float(number) => number.as_str().parse().ok()?,
+    let text = match value.value {
+        DeValue::Float(number) => number.as_str(),
         DeValue::Integer(_) => {
             return value
                 .whole(1, 100)
@@ -150,12 +156,13 @@ fn factor(value: &At) -> Option<u32> {
             return None;
         }
     };
-    if !(1.0..=100.0).contains(&number) {
-        value.mistake(&format!("{number} is out of range"), "allowed: 1 to 100");
-        return None;
+    // It has as many thousandths as so many seconds have milliseconds.
+    let thousandths = time::seconds(text).and_then(|span| u32::try_from(span.as_millis()).ok());
+    let factor = thousandths.filter(|factor| (1000..=100_000).contains(factor));
+    if factor.is_none() {
+        value.mistake(&format!("{text} is out of range"), "allowed: 1 to 100");
     }
-    // In range, so that nothing is cut off but what is finer than a thousandth.
-    Some((number * 1000.0).round() as u32)
+    factor
 }
 
 fn jitter(value: &At) -> Option<u8> {

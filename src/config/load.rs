@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
+use crate::model::Gather as _;
 use crate::model::limits::{CONFIG_SIZE_MAX, INCLUDES_MAX};
 
 use super::mistake::{Mistake, Notes};
@@ -69,7 +70,7 @@ impl<'a> Loader<'a> {
             }
         }
         let files = self.sources.into_iter().map(|source| source.path);
-        (self.gathered, files.collect())
+        (self.gathered, files.gather())
     }
 
     /// Reads one file; comes back with the files that it includes.
@@ -279,7 +280,7 @@ fn files(page: &Page, including: &Path, include: &Include) -> Vec<PathBuf> {
             return Vec::new();
         }
     };
-    let mut found: Vec<PathBuf> = found.into_iter().filter(|path| path != including).collect();
+    let mut found: Vec<PathBuf> = found.into_iter().filter(|path| path != including).gather();
     found.sort();
     if found.is_empty() {
         page.warning(

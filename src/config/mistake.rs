@@ -106,6 +106,11 @@ impl Notes {
         }
     }
 
+    /// Whether there is no mistake so far.
+    pub(super) fn is_clean(&self) -> bool {
+        self.mistakes.borrow().list.is_empty()
+    }
+
     /// Whether further mistakes are only counted, so that advice would not be seen.
     pub(super) fn is_full(&self) -> bool {
         self.mistakes.borrow().list.len() == MISTAKES_MAX

@@ -5,10 +5,11 @@
 //!                                    +--> scan, raw   tables that know their lines
 //!   parse  a text -------------------+        |
 //!                                             v
-//!   keys   which keys there are ---->  read, child, launch, rlimit, life
+//!   keys   which keys there are ---->  read, child, launch, rlimit, life, budget, group
 //!                                             |       tables to specs, by at and value
 //!                                             v
-//!   Spec, or all Mistakes  <----------  check         what no table can see alone
+//!   Spec, or all Mistakes  <----------  names, nest, cycles, check, warnings
+//!                                                     what no table can see alone
 //! ```
 //!
 //! Reading never stops at the first mistake: each is written down with its file, line
@@ -17,25 +18,34 @@
 //! missing is then not complained of.
 //!
 //! `state` and `runtime` stay `None` where the configuration does not name them: the
-//! daemon knows the box and chooses. Children come in the order of the file, those of
-//! included files after them.
+//! daemon knows the box and chooses. Children and groups come in the order of the file,
+//! those of included files after them.
 
+mod alert;
 mod at;
+mod budget;
 mod check;
 mod child;
+mod cycles;
 pub mod env_file;
+mod group;
+mod health;
 pub mod keys;
 mod launch;
 mod life;
 mod load;
 mod mistake;
+mod names;
+mod nest;
 mod peek;
+mod place;
 mod raw;
 mod read;
 mod rlimit;
 mod scan;
 mod suggest;
 mod value;
+mod warnings;
 
 use std::path::{Path, PathBuf};
 
@@ -93,12 +103,19 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Mistakes> {
 }
 
 fn finish(
-    gathered: read::Gathered,
+    mut gathered: read::Gathered,
     files: Vec<PathBuf>,
     main: &str,
     notes: mistake::Notes,
 ) -> Result<Loaded, Mistakes> {
-    check::all(&gathered, main, &notes);
+    let names = names::Names::of(&gathered, &notes);
+    nest::settle(&mut gathered, &names, &notes);
+    check::all(&gathered, &names, main, &notes);
+    alert::check(&mut gathered, &names, &notes);
+    cycles::all(&gathered, &notes);
+    if notes.is_clean() {
+        warnings::all(&gathered, &names, &notes);
+    }
     let warnings = notes.close()?;
     Ok(Loaded {
         spec: gathered.finish(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use crate::model::Gather as _;
 use crate::model::limits::CONFIG_SIZE_MAX;
 
 /// The runtime directory that a configuration names, if it does: what leads a person to
@@ -25,7 +26,7 @@ pub fn runtime_of(path: &Path) -> Option<PathBuf> {
         .lines()
         .take_while(|line| !line.starts_with('['))
         .flat_map(|line| [line, "\n"])
-        .collect();
+        .gather();
     let (table, _mistakes) = DeTable::parse_recoverable(&top);
     let named = table.get_ref().get("runtime")?.get_ref().as_str()?;
     let folder = path.parent().unwrap_or(Path::new("/"));

@@ -7,7 +7,9 @@ use toml::de::{DeTable, Error};
 use super::at::At;
 use super::keys::{self, Table};
 use super::mistake::{Mistake, Notes, quoted};
-use super::scan::{self, RECOVERED_MAX};
+use super::scan::{self, RECOVERED_MAX, Shown};
+
+use crate::model::Gather as _;
 
 /// Syntax errors that are shown of one file: what follows the first ones is often
 /// only their echo.
@@ -40,7 +42,7 @@ impl<'a> Page<'a> {
             notes,
             lines: std::iter::once(0)
                 .chain(breaks.map(|(at, _)| at + 1))
-                .collect(),
+                .gather(),
             broken: Vec::new(),
         };
         let table = page.table(text);
@@ -147,7 +149,10 @@ impl<'a> Page<'a> {
                 "write one, or take the line out".to_owned(),
             ),
             "string values must be quoted, expected literal string" => {
-                let hint = format!("write {} if it is a text", quoted(here));
+                let hint = match scan::shown(text, line) {
+                    Shown::All => format!("write {} if it is a text", quoted(here)),
+                    Shown::Key | Shown::Nothing => "put it in quotes if it is a text".to_owned(),
+                };
                 ("a text must stand in quotes".to_owned(), hint)
             }
             "unexpected leading zero, expected nothing" => (
@@ -155,11 +160,15 @@ impl<'a> Page<'a> {
                 "take the 0 away, or put the value in quotes".to_owned(),
             ),
             _ => {
-                let row = self.row(text, line);
-                (
-                    format!("not TOML: {message}"),
-                    format!("the line is {}", quoted(row.trim())),
-                )
+                let row = self.row(text, line).trim();
+                let hint = match (scan::shown(text, line), row.split_once('=')) {
+                    (Shown::All, _) | (Shown::Key, None) => format!("the line is {}", quoted(row)),
+                    (Shown::Key, Some((key, _))) => {
+                        format!("the line begins with {}", quoted(&format!("{key}=")))
+                    }
+                    (Shown::Nothing, _) => "the line is not shown: it may hold a secret".to_owned(),
+                };
+                (format!("not TOML: {message}"), hint)
             }
         }
     }

@@ -1,6 +1,11 @@
-//! A text before it is parsed: whether it is worth it.
+//! A text before it is parsed: whether it is worth it. And one that could not be: what of
+//! it may be shown.
 
 use toml::de::{DeTable, Error};
+
+use super::keys::{Key, Table};
+
+use crate::model::Gather as _;
 
 /// A file with errors is read a second time to find more than the first one, unless it
 /// is larger than this, in bytes: each further error costs memory, and a file of
@@ -38,6 +43,90 @@ pub(super) fn garbage(text: &str) -> Option<Error> {
     // Later ones may come from the cut: what is left open there is closed further down.
     let start = error.span()?.start;
     (start < end / 2).then_some(error)
+}
+
+/// How much of a line with a syntax error may be shown: messages go into logs and to
+/// whoever reloads; the environment of a child holds secrets, and so do the ways to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    All,
+    /// What stands before the `=`: it is the key of a secret, or nobody knows what for.
+    Key,
+    Nothing,
+}
+
+/// How much may be shown of a line, counted from 1.
+pub(super) fn shown(text: &str, line: u32) -> Shown {
+    let count = usize::try_from(line).unwrap_or(usize::MAX);
+    let rows: Vec<&str> = text.lines().take(count).gather();
+    let Some((row, above)) = rows.split_last() else {
+        return Shown::Nothing;
+    };
+    // What begins here is known only further up, if at all.
+    if is_within_text(above) || row.trim_start().starts_with(['"', '\'']) {
+        return Shown::Nothing;
+    }
+    let head = above.iter().rposition(|row| is_header(row));
+    let (head, above) = above.split_at(head.map_or(0, |head| head + 1));
+    let in_env = head.last().is_some_and(|header| names_env(header))
+        || names_env(row)
+        || above.iter().any(|row| names_env(row) && !is_closed(row));
+    match (in_env, row.split_once('=')) {
+        (true, _) => Shown::Nothing,
+        (false, Some((key, _))) if !is_known(key) || names_secret(row) => Shown::Key,
+        (false, Some(_) | None) => Shown::All,
+    }
+}
+
+fn is_header(row: &str) -> bool {
+    let row = row.split('#').next().unwrap_or_default().trim();
+    row.starts_with('[') && row.ends_with(']') && !row.contains([',', '='])
+}
+
+fn names_env(row: &str) -> bool {
+    words(row).any(|word| word == "env")
+}
+
+/// Whether a key is there whose value may be a secret: one that can be kept in a variable.
+fn names_secret(row: &str) -> bool {
+    words(row)
+        .flat_map(named)
+        .any(|key| key.kind.contains("$VARIABLE"))
+}
+
+fn words(row: &str) -> impl Iterator<Item = &str> {
+    let is_part =
+        |char: char| char.is_ascii_alphanumeric() || !char.is_ascii() || matches!(char, '-' | '_');
+    row.split(move |char| !is_part(char))
+}
+
+/// Whether what begins on a line ends on it, as far as brackets and quotes tell.
+fn is_closed(row: &str) -> bool {
+    let count = |chars: [char; 2]| row.matches(chars).count();
+    let quotes = |quote: &str| row.matches(quote).count().is_multiple_of(2);
+
+    count(['{', '[']) == count(['}', ']']) && quotes("\"") && quotes("'")
+}
+
+/// Whether a text of several lines is still open behind these.
+fn is_within_text(rows: &[&str]) -> bool {
+    let is_open = |quotes: &str| {
+        let counts = rows.iter().map(|row| row.matches(quotes).count());
+        !counts.sum::<usize>().is_multiple_of(2)
+    };
+    is_open("\"\"\"") || is_open("'''")
+}
+
+/// Whether a key is one of ours, whatever table it is in.
+fn is_known(key: &str) -> bool {
+    named(key).next().is_some()
+}
+
+/// The keys of this name, in whatever tables.
+fn named(key: &str) -> impl Iterator<Item = &'static Key> {
+    let last = key.trim().rsplit('.').next().unwrap_or_default().trim();
+    let keys = Table::ALL.iter().flat_map(|table| table.keys());
+    keys.filter(move |key| key.name == last)
 }
 
 /// Where brackets are nested too deep, strings and comments left out.
@@ -88,6 +177,48 @@ fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_line_that_may_hold_a_secret_is_shown() {
+        let table = [
+            ("user = \"x", Shown::All),
+            ("[child.a]\nenv = { A = \"b\" }\nuser = \"x", Shown::All),
+            ("ready: notify", Shown::All),
+            ("[child.a.env]\nTOKEN = \"x", Shown::Nothing),
+            ("[child.a.env]\nuser = \"x", Shown::Nothing),
+            ("[child.a.env]\n[child.b]\nuser = \"x", Shown::All),
+            ("[child.a.env\nTOKEN = \"x", Shown::Nothing),
+            ("[[child.a.env]] # why\n\nx", Shown::Nothing),
+            ("[child.a]\nenv.TOKEN = x", Shown::Nothing),
+            ("child.a = { env = { TOKEN = x } }", Shown::Nothing),
+            ("[child.a]\nenv = {\n  TOKEN = 'x',\n  b", Shown::Nothing),
+            ("[child.a.env]\nKEY = '''\nabc\n''' x", Shown::Nothing),
+            // What looks like a table in a text is none.
+            ("[child.a.env]\nKEY = '''\n[x]\nabc", Shown::Nothing),
+            (
+                "[child.a.env]\nKEY = \"\"\"\n[x]\nuser = abc",
+                Shown::Nothing,
+            ),
+            (
+                "[child.a.env]\nKEY = '''\n[x]'''\n[child.b]\nuser = \"x",
+                Shown::All,
+            ),
+            // The ways to people.
+            ("[[alert]]\nslack = \"https://x", Shown::Key),
+            ("[[alert]]\ntoken = abc", Shown::Key),
+            ("alert = [ { app-insights = abc", Shown::Key),
+            ("[[alert]]\nwebhook =\n  \"https://x?y=z\"", Shown::Nothing),
+            ("[[alert]]\nlevel = critical", Shown::All),
+            // An unknown key, or a table whose name is misspelt.
+            ("[child.a.enviroment]\nTOKEN = \"x", Shown::Key),
+            ("TOKEN = x", Shown::Key),
+            ("", Shown::Nothing),
+        ];
+        for (text, expected) in table {
+            let line = u32::try_from(text.lines().count()).unwrap();
+            assert_eq!(shown(text, line), expected, "{text}");
+        }
+    }
 
     #[test]
     fn brackets_count_where_they_are_brackets() {

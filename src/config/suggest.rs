@@ -1,5 +1,7 @@
 //! What was probably meant.
 
+use crate::model::Gather as _;
+
 /// The candidate that is nearest to what was written, if it is near enough to be
 /// what was meant. Case, `_` and `-` do not count.
 pub(super) fn closest<'a>(
@@ -20,7 +22,7 @@ fn plain(name: &str) -> Vec<u8> {
     name.bytes()
         .filter(|byte| !matches!(byte, b'-' | b'_' | b' '))
         .map(|byte| byte.to_ascii_lowercase())
-        .collect()
+        .gather()
 }
 
 /// Letters to add, take away or change, two neighbours that changed places being one
@@ -30,7 +32,7 @@ fn distance(one: &[u8], other: &[u8], bound: usize) -> usize {
         return bound + 1;
     }
     let mut before = vec![0; other.len() + 1];
-    let mut above: Vec<usize> = (0..=other.len()).collect();
+    let mut above: Vec<usize> = (0..=other.len()).gather();
     let mut row = vec![0; other.len() + 1];
     for (i, letter) in one.iter().enumerate() {
         row[0] = i + 1;

@@ -1,19 +1,20 @@
-//! What clients ask, answered. Questions are answered by tasks that only look; orders
-//! went through the loop before their task waits for what becomes of them.
+//! What clients ask, answered. Questions are answered by tasks that only look; for orders
+//! see [`orders`].
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::core::{Core, Shared};
-use super::{reload, report, spawn};
+use super::{orders, reload, report, spawn, telling};
 use crate::config;
 use crate::control::Replies;
-use crate::model::report::{State, SupReport};
-use crate::model::{ChildId, Order, Uptime};
+use crate::model::Gather as _;
+use crate::model::standing::Row;
+use crate::model::words::Names;
+use crate::model::{ChildId, GroupId, Member, Uptime};
 use crate::os::clock;
-use crate::policy::{Answer, Event, Over, Phase};
-use crate::wire::control::{Outcome, Reply, Request};
+use crate::os::procfs::Resident;
+use crate::policy::Event;
+use crate::wire::control::{Reply, Request};
 
 /// Most bytes of output in one reply.
 const PIECE: usize = 16 << 10;
@@ -21,19 +22,25 @@ const PIECE: usize = 16 << 10;
 /// Answers a request, or starts the task that does.
 pub(super) fn answer(core: &Shared, request: Request, replies: Replies, now: Uptime) {
     match request {
-        Request::Status { children } => match names_to_ids(&core.borrow(), &children) {
-            Ok(ids) => detach(core, status(Rc::clone(core), ids, replies)),
+        Request::Status { names } => match rows(&core.borrow(), &names) {
+            Ok(rows) => detach(core, status(Rc::clone(core), rows, replies)),
             Err(words) => refuse(core, replies, words),
         },
-        Request::Order {
-            children,
-            order,
-            wait,
-        } => {
-            let ids = names_to_ids(&core.borrow(), &children);
-            match ids {
-                Ok(ids) => obey(core, &ids, order, wait, replies, now),
+        Request::Order { names, order, wait } => {
+            let members = members(&core.borrow(), &names);
+            match members {
+                Ok(members) => orders::obey(core, &members, order, wait, replies, now),
                 Err(words) => refuse(core, replies, words),
+            }
+        }
+        Request::Scale { group, to, wait } => {
+            let id = core.borrow().supervisor.find_group(&group);
+            match id {
+                Some(id) => orders::scale(core, id, to, wait, replies, now),
+                None => {
+                    let words = no_group(&core.borrow(), &group);
+                    refuse(core, replies, words);
+                }
             }
         }
         Request::Reload { dry_run } => reload::read(core, dry_run, Some(replies)),
@@ -46,7 +53,7 @@ pub(super) fn answer(core: &Shared, request: Request, replies: Replies, now: Upt
             match id {
                 Some(id) => detach(core, logs(Rc::clone(core), id, lines, follow, replies)),
                 None => {
-                    let words = unknown(&core.borrow(), &child);
+                    let words = no_child(&core.borrow(), &child);
                     refuse(core, replies, words);
                 }
             }
@@ -54,6 +61,7 @@ pub(super) fn answer(core: &Shared, request: Request, replies: Replies, now: Upt
         Request::Events { count, follow } => {
             detach(core, events(Rc::clone(core), count, follow, replies));
         }
+        Request::TestAlerts => detach(core, telling::test(Rc::clone(core), replies)),
         Request::Shutdown => {
             core.borrow_mut().turn(Event::Shutdown, now);
             detach(core, until_ended(replies));
@@ -61,11 +69,11 @@ pub(super) fn answer(core: &Shared, request: Request, replies: Replies, now: Upt
     }
 }
 
-fn detach(core: &Shared, work: impl Future<Output = ()> + 'static) {
+pub(super) fn detach(core: &Shared, work: impl Future<Output = ()> + 'static) {
     spawn(&core.borrow().executor, work).detach();
 }
 
-fn refuse(core: &Shared, replies: Replies, words: String) {
+pub(super) fn refuse(core: &Shared, replies: Replies, words: String) {
     detach(core, send_all(replies, vec![Reply::Refused(words)]));
 }
 
@@ -87,33 +95,81 @@ async fn until_ended(replies: Replies) {
 
 // ---- names --------------------------------------------------------------------
 
-/// The children of these names, or all; in start order where all.
-fn names_to_ids(core: &Core, names: &[String]) -> Result<Vec<ChildId>, String> {
+/// The members of these names; all that the root has where none is named.
+fn members(core: &Core, names: &[String]) -> Result<Vec<Member>, String> {
+    let supervisor = &core.supervisor;
     if names.is_empty() {
-        return Ok(core.supervisor.children().map(|(id, _, _)| id).collect());
+        return Ok(supervisor.group(GroupId::ROOT).members().to_vec());
     }
-    names
-        .iter()
-        .map(|name| {
-            core.supervisor
-                .find(name)
-                .ok_or_else(|| unknown(core, name))
-        })
-        .collect()
+    let find = |name: &String| {
+        supervisor
+            .find_member(name)
+            .ok_or_else(|| unknown(core, name))
+    };
+    names.iter().map(find).gather()
+}
+
+/// The rows of the tree that these names stand for: a group brings all below it.
+fn rows(core: &Core, names: &[String]) -> Result<Vec<Member>, String> {
+    let all = core.supervisor.rows();
+    if names.is_empty() {
+        return Ok(all.iter().map(|(_, member)| *member).gather());
+    }
+    let mut wanted = Vec::new();
+    for member in members(core, names)? {
+        wanted.push(member);
+        let Member::Group(id) = member else { continue };
+        // What is deeper and follows is below; below the root is everything.
+        let at = all.iter().position(|(_, row)| *row == member);
+        let below = match at {
+            Some(at) => {
+                let depth = all[at].0;
+                let rest = all[at + 1..].iter();
+                rest.take_while(|(deeper, _)| *deeper > depth).gather()
+            }
+            None if id == GroupId::ROOT => all.iter().gather::<Vec<_>>(),
+            None => Vec::new(),
+        };
+        wanted.extend(below.into_iter().map(|(_, member)| *member));
+    }
+    Ok(wanted)
+}
+
+fn no_group(core: &Core, name: &str) -> String {
+    match core.supervisor.find(name) {
+        Some(_) => format!(
+            "{name} is a child; only a group with strategy = \"simple-one-for-one\" has instances"
+        ),
+        None => unknown(core, name),
+    }
+}
+
+fn no_child(core: &Core, name: &str) -> String {
+    match core.supervisor.find_group(name) {
+        Some(_) => {
+            format!("{name} is a group, and only children have output; see: sup status {name}")
+        }
+        None => unknown(core, name),
+    }
 }
 
 fn unknown(core: &Core, name: &str) -> String {
-    let known: Vec<&str> = core
-        .supervisor
-        .children()
-        .map(|(_, spec, _)| &*spec.name)
-        .collect();
+    let supervisor = &core.supervisor;
+    let rows = supervisor.rows().iter();
+    let known: Vec<&str> = rows.map(|(_, member)| supervisor.member(*member)).gather();
     let meant = config::nearest(name, known.iter().copied());
     match meant {
-        Some(meant) => format!("there is no child \"{name}\"; did you mean \"{meant}\"?"),
-        None if known.len() > 20 => format!("there is no child \"{name}\" among {}", known.len()),
+        Some(meant) => {
+            format!("there is no child or group \"{name}\"; did you mean \"{meant}\"?")
+        }
+        None if known.len() > 20 => {
+            format!(
+                "there is no child or group \"{name}\" among {}",
+                known.len()
+            )
+        }
         None => format!(
-            "there is no child \"{name}\"; there are: {}",
+            "there is no child or group \"{name}\"; there are: {}",
             known.join(", ")
         ),
     }
@@ -121,32 +177,38 @@ fn unknown(core: &Core, name: &str) -> String {
 
 // ---- questions ----------------------------------------------------------------
 
-async fn status(core: Shared, ids: Vec<ChildId>, replies: Replies) {
-    let head = {
-        let core = core.borrow();
-        SupReport {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            up: clock::now() - core.started,
-            config: core
-                .config
-                .as_ref()
-                .map(|path| path.display().to_string())
-                .unwrap_or_default(),
-            memory_fault: core.saving.fault.clone(),
-        }
-    };
+async fn status(core: Shared, rows: Vec<Member>, replies: Replies) {
+    let head = report::sup(&core.borrow());
     let mut going = replies.send(Reply::Sup(head)).await.is_ok();
-    for id in ids {
+    going = going && send_checks(&core, None, &replies).await;
+    let resident = Resident::take();
+    for member in rows {
         // One at a time: a thousand reports need not be in memory at once.
-        let reply = {
-            let core = core.borrow();
-            let adopted = core.adopted(id).is_some();
-            Reply::Child(report::child(&core.supervisor, id, adopted, clock::now()))
+        let reply = match report::row(&core.borrow(), member, &resident, clock::now()) {
+            Some(Row::Child(report)) => Reply::Child(report),
+            Some(Row::Group(report)) => Reply::Group(report),
+            None => continue,
         };
         going = going && replies.send(reply).await.is_ok();
+        if let Member::Child(id) = member {
+            going = going && send_checks(&core, Some(id), &replies).await;
+        }
     }
     let _left = replies.send(Reply::Done).await;
+}
+
+/// How the checks of a child, or of the box, stand. Whether anybody listens.
+async fn send_checks(core: &Shared, of: Option<ChildId>, replies: &Replies) -> bool {
+    let reports = {
+        let core = core.borrow();
+        core.checking.reports(&core.supervisor, of, clock::now())
+    };
+    for report in reports {
+        if replies.send(Reply::Check(report)).await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 async fn logs(core: Shared, id: ChildId, lines: u32, follow: bool, replies: Replies) {
@@ -211,151 +273,4 @@ async fn events(core: Shared, count: u32, follow: bool, replies: Replies) {
         }
     }
     let _left = replies.send(Reply::Done).await;
-}
-
-// ---- orders -------------------------------------------------------------------
-
-/// An order to one child, and what we wait for.
-struct Ordered {
-    child: ChildId,
-    name: String,
-    answer: Answer,
-    goal: Goal,
-}
-
-#[derive(Clone, Copy)]
-enum Goal {
-    /// A run with a higher number than this is up.
-    Up {
-        after: u32,
-    },
-    Down,
-    Nothing,
-}
-
-fn obey(core: &Shared, ids: &[ChildId], order: Order, wait: bool, replies: Replies, now: Uptime) {
-    let ordered: Vec<Ordered> = {
-        let mut core = core.borrow_mut();
-        ids.iter()
-            .map(|&child| give(&mut core, child, order, now))
-            .collect()
-    };
-    let save = core.borrow().saving.asked();
-    detach(
-        core,
-        await_outcomes(Rc::clone(core), ordered, save, wait, replies),
-    );
-}
-
-fn give(core: &mut Core, child: ChildId, order: Order, now: Uptime) -> Ordered {
-    let phase = *core.supervisor.child(child).phase();
-    let runs = core.supervisor.child(child).runs();
-    let name = core.supervisor.spec(child).name.to_string();
-    let is_running = matches!(
-        phase,
-        Phase::Starting { .. } | Phase::Readying { .. } | Phase::Up { .. }
-    );
-    let goal = match order {
-        Order::Start if is_running => Goal::Up {
-            after: runs.saturating_sub(1),
-        },
-        Order::Start | Order::Restart => Goal::Up { after: runs },
-        Order::Stop { .. } => Goal::Down,
-        Order::Signal(_) | Order::Reset => Goal::Nothing,
-    };
-    let answer = core.order(child, order, now);
-    Ordered {
-        child,
-        name,
-        answer,
-        goal,
-    }
-}
-
-/// First memory is on disk, then the order has been carried out, then we say so.
-async fn await_outcomes(
-    core: Shared,
-    ordered: Vec<Ordered>,
-    save: u64,
-    wait: bool,
-    replies: Replies,
-) {
-    let saved = Rc::clone(&core.borrow().saving.changed);
-    while !core.borrow().saving.is_done(save) {
-        saved.listen().await;
-    }
-    let fault = core.borrow().saving.fault.clone();
-    if let Some(fault) = fault {
-        let words = format!("this will not be remembered over a restart: {fault}");
-        let _left = replies.send(Reply::Warning(words)).await;
-    }
-    let changed = Rc::clone(&core.borrow().changed);
-    let mut left: VecDeque<Ordered> = ordered.into();
-    while let Some(first) = left.front() {
-        let Some(outcome) = outcome(&core, first, wait) else {
-            changed.listen().await;
-            continue;
-        };
-        let reply = Reply::Ordered {
-            child: first.name.clone(),
-            outcome,
-        };
-        left.pop_front();
-        if replies.send(reply).await.is_err() {
-            return;
-        }
-    }
-    let _left = replies.send(Reply::Done).await;
-}
-
-/// What has become of an order; `None`: nothing yet.
-fn outcome(core: &RefCell<Core>, ordered: &Ordered, wait: bool) -> Option<Outcome> {
-    match (ordered.answer, ordered.goal) {
-        (Answer::Ending, _) => Some(Outcome::Ending),
-        (Answer::NotRunning, _) => Some(Outcome::NotRunning),
-        (Answer::Unchanged, Goal::Up { .. } | Goal::Down) => Some(Outcome::Unchanged),
-        (Answer::Accepted | Answer::Unchanged, Goal::Nothing) => Some(Outcome::Done),
-        (Answer::Accepted, Goal::Up { .. } | Goal::Down) if !wait => Some(Outcome::Accepted),
-        (Answer::Accepted, Goal::Down) => {
-            let is_down = !core
-                .borrow()
-                .supervisor
-                .child(ordered.child)
-                .phase()
-                .is_alive();
-            is_down.then_some(Outcome::Done)
-        }
-        (Answer::Accepted, Goal::Up { after }) => up_outcome(&core.borrow(), ordered.child, after),
-    }
-}
-
-fn up_outcome(core: &Core, id: ChildId, after: u32) -> Option<Outcome> {
-    let child = core.supervisor.child(id);
-    let ran = child.runs() > after;
-    match *child.phase() {
-        Phase::Up { process, .. } => (process.run.nth > after).then_some(Outcome::Done),
-        Phase::Over(Over::Finished { clean: true }) if ran => Some(Outcome::Done),
-        Phase::Over(_) | Phase::Waiting { .. } if ran => Some(Outcome::Failed),
-        Phase::Idle => match report::state(&core.supervisor, id) {
-            State::Held => Some(Outcome::Held),
-            State::Stopped => Some(Outcome::Failed),
-            State::Queued
-            | State::Starting
-            | State::Readying
-            | State::Up
-            | State::Stopping
-            | State::Clearing
-            | State::Backoff
-            | State::Finished
-            | State::Failed
-            | State::GaveUp
-            | State::Parked => None,
-        },
-        Phase::Over(_)
-        | Phase::Waiting { .. }
-        | Phase::Starting { .. }
-        | Phase::Readying { .. }
-        | Phase::Stopping { .. }
-        | Phase::Clearing { .. } => None,
-    }
 }

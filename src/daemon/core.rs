@@ -1,34 +1,46 @@
 //! What the loop works on: policy's decisions, and everything that carries them out.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
-use nix::libc;
 use smol::channel::Sender;
 use smol::{LocalExecutor, Task};
 
 use super::changed::Changed;
+use super::checking::Checking;
+use super::door::Door;
 use super::history::History;
+use super::http::Http;
 use super::outputs::Outputs;
+use super::paths::Paths;
+use super::ready::Ear;
+use super::recording::Recording;
 use super::saving::Saving;
-use super::{Input, ready};
+use super::secrets::Secrets;
+use super::turn::Look;
+use super::upgrade::Image;
+use super::{Input, baton, ready, telling};
 use crate::alerts::Alerts;
-use crate::config::env_file;
-use crate::model::spec::{AlertSpec, LogSpec, Settings};
-use crate::model::words::{self, ErrorNumber, Level};
+use crate::model::spec::{LogSpec, Settings};
+use crate::model::words::ErrorNumber;
 use crate::model::{
-    BootId, ChildId, ChildSpec, Exit, Notice, Order, RunId, Signal, Stage, StartFault, Uptime,
+    BootId, ChildId, Exit, Member, Memory, Order, RunId, Signal, Stage, StartFault, Uptime,
 };
 use crate::os::adopt::{self, Record};
 use crate::os::file::LockGuard;
-use crate::os::procfs::{Census, Mark};
-use crate::os::{clock, hint, reap, signals, spawn};
-use crate::policy::{Action, Answer, Event, Phase, Reach, Supervisor};
-use crate::store;
+use crate::os::procfs::{self, Census, Mark};
+use crate::os::reap::{self, Child};
+use crate::os::spawn::Stream;
+use crate::os::{boot, clock, hint, signals, spawn};
+use crate::policy::{Action, Alarm, Answer, Event, Phase, Reach, Supervisor};
 use crate::wire::control::SOCKET;
+use crate::{replay, store};
+
+/// Events and actions for which room is kept from turn to turn.
+const ROOM: usize = 32;
 
 /// Everything, shared by the tasks of the one thread. Only the loop changes it; the
 /// others look.
@@ -42,25 +54,43 @@ pub(super) struct Core {
     pub(super) outputs: Outputs,
     pub(super) saving: Saving,
     pub(super) history: History,
+    pub(super) http: Http,
+    /// Off unless asked for.
+    pub(super) recording: Option<Recording>,
+    pub(super) checking: Checking,
     pub(super) settings: Settings,
+    secrets: Secrets,
     /// The file that it came from; `None` for a single command.
     pub(super) config: Option<PathBuf>,
     pub(super) started: Uptime,
     pub(super) changed: Rc<Changed>,
-    alerts: Option<Alerts>,
-    /// Tells people; ends when `alerts` is dropped and all has been told.
-    telling: Option<Task<()>>,
+    pub(super) alerts: Alerts,
+    /// Tells people; ends when `alerts` is closed and all has been told.
+    pub(super) tellers: Vec<Task<()>>,
     pub(super) boot: BootId,
+    /// What concerns our program; `None` where no other can take its place.
+    pub(super) image: Option<Image>,
+    /// For a sup that takes one turn and goes.
+    pub(super) look: Option<Look>,
+    /// What was remembered when a look began that only tells, and when that was.
+    pub(super) found: Option<(Memory, Uptime)>,
+    /// The paths that children wait for.
+    pub(super) paths: Paths,
     /// What tells our processes from those of another sup.
     home: String,
-    locks: Vec<LockGuard>,
+    /// Of the state directory.
+    pub(super) lock: Option<LockGuard>,
+    /// Of the runtime directory, where no door holds that.
+    _runtime_lock: Option<LockGuard>,
+    /// In the runtime directory.
+    pub(super) door: Option<Door>,
     /// Where sockets are made.
-    runtime: Option<PathBuf>,
+    pub(super) runtime: Option<PathBuf>,
     /// Whether orphans come to us.
     pub(super) adopts: bool,
     /// Set when everything is down: whether with success.
     pub(super) end: Option<bool>,
-    live: Vec<Option<Live>>,
+    pub(super) live: Vec<Option<Live>>,
     events: VecDeque<Event>,
     actions: VecDeque<Action>,
     answer: Option<Answer>,
@@ -68,13 +98,25 @@ pub(super) struct Core {
     census: RefCell<Option<Rc<Census>>>,
 }
 
+/// How we hear what a run says.
+#[derive(Default)]
+pub(super) struct Hearing {
+    /// Until they have heard all.
+    pub(super) ears: Vec<Weak<Ear>>,
+    /// When it last said that it lives.
+    pub(super) heard: Rc<Cell<Option<Uptime>>>,
+    _tasks: Vec<Task<()>>,
+}
+
 /// A run that has a process, and the tasks that listen to it.
-struct Live {
-    run: RunId,
-    /// Of a run that another sup has started.
-    adopted: Option<Record>,
-    _watch: Task<()>,
-    _ready: Option<Task<()>>,
+pub(super) struct Live {
+    pub(super) run: RunId,
+    /// Of a run that another sup has started. Away from the rest, as what follows: most
+    /// children have none.
+    pub(super) adopted: Option<Box<Record>>,
+    /// Of one that may say something.
+    pub(super) hearing: Option<Box<Hearing>>,
+    pub(super) _watch: Option<Task<()>>,
 }
 
 /// What [`Core`] is made of.
@@ -89,19 +131,27 @@ pub(super) struct Parts {
     pub(super) boot: BootId,
     pub(super) runtime: Option<PathBuf>,
     pub(super) adopts: bool,
+    pub(super) recording: Option<Recording>,
+    pub(super) image: Option<Image>,
+    pub(super) http: Http,
+    pub(super) look: Option<Look>,
 }
 
 impl Core {
     pub(super) fn new(parts: Parts) -> Self {
-        let channels = parts.settings.alerts.clone();
-        let mut core = Self {
+        let (alerts, tellers) = telling::start(&parts);
+        Self {
             executor: parts.executor,
             inbox: parts.inbox,
             supervisor: parts.supervisor,
             outputs: parts.outputs,
             saving: parts.saving,
             history: History::default(),
+            http: parts.http,
+            recording: parts.recording,
+            checking: Checking::default(),
             settings: parts.settings,
+            secrets: Secrets::default(),
             config: parts.config,
             started: clock::now(),
             changed: Rc::default(),
@@ -109,11 +159,17 @@ impl Core {
                 || format!("pid:{}", std::process::id()),
                 |dir| dir.display().to_string(),
             ),
-            alerts: None,
-            telling: None,
+            alerts,
+            tellers,
             runtime: parts.runtime,
-            locks: Vec::new(),
+            lock: None,
+            _runtime_lock: None,
+            door: None,
             boot: parts.boot,
+            image: parts.image,
+            look: parts.look,
+            found: None,
+            paths: Paths::default(),
             adopts: parts.adopts,
             end: None,
             live: Vec::new(),
@@ -121,14 +177,32 @@ impl Core {
             actions: VecDeque::new(),
             answer: None,
             census: RefCell::default(),
-        };
-        core.use_alerts(channels);
-        core
+        }
     }
 
-    /// Keeps these locks for as long as we live.
-    pub(super) fn hold(&mut self, locks: impl IntoIterator<Item = LockGuard>) {
-        self.locks.extend(locks);
+    /// Keeps both directories for as long as we live.
+    pub(super) fn hold(
+        &mut self,
+        state: LockGuard,
+        door: Option<Door>,
+        runtime: Option<LockGuard>,
+    ) {
+        (self.lock, self.door, self._runtime_lock) = (Some(state), door, runtime);
+    }
+
+    /// Somebody has deleted the runtime directory: all that belongs there is made again.
+    pub(super) fn come_back(&mut self) {
+        if !self.door.as_mut().is_some_and(Door::reopen) {
+            return;
+        }
+        for Live { run, adopted, .. } in self.live.iter().flatten() {
+            let process = self.supervisor.child(run.child).phase().process();
+            match (adopted, process.filter(|process| process.run == *run)) {
+                (Some(record), _) => self.write(*run, Some(**record)),
+                (None, Some(process)) => self.write_down(*run, process.pid, process.at),
+                (None, None) => {}
+            }
+        }
     }
 
     /// Everything is down: our files in the runtime directory go.
@@ -138,31 +212,12 @@ impl Core {
             name == SOCKET
                 || name.ends_with(".out")
                 || name.ends_with(".notify")
+                || name == baton::NAME
                 || name.ends_with(adopt::ENDING)
         };
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
         for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(own)) {
             let _gone = fs::remove_file(entry.path());
-        }
-    }
-
-    /// From now on people are told through these channels.
-    pub(super) fn use_alerts(&mut self, channels: Box<[AlertSpec]>) {
-        let (alerts, work) = Alerts::new(channels);
-        self.alerts = Some(alerts);
-        if let Some(former) = self.telling.replace(super::spawn(&self.executor, work)) {
-            former.detach(); // It ends when it has told what is left.
-        }
-    }
-
-    /// No more is told; the work that is left.
-    pub(super) fn close_alerts(&mut self) -> impl Future<Output = ()> + use<> {
-        self.alerts = None;
-        let telling = self.telling.take();
-        async move {
-            if let Some(telling) = telling {
-                telling.await;
-            }
         }
     }
 
@@ -178,20 +233,40 @@ impl Core {
             self.census.take(); // For that of an end, see `is_left`.
         }
         self.events.push_back(event);
+        let mut over = Vec::new();
         while let Some(event) = self.events.pop_front() {
-            log::debug!(target: "sup", "{}.{:03} {event:?}", now.as_millis() / 1000, now.as_millis() % 1000);
+            over.extend(self.decided_on(event));
+            log::debug!(target: "sup", "{}", replay::happening(event, now, &self.supervisor));
+            self.record(|supervisor| replay::happening(event, now, supervisor));
             self.actions.extend(self.supervisor.handle(event, now));
+            if let Some(recording) = self.recording.as_mut().filter(|it| it.is_open()) {
+                let following = replay::following(&self.actions, &self.supervisor);
+                recording.write(&format!(" {following}\n"));
+            }
             while let Some(action) = self.actions.pop_front() {
                 self.perform(action, now);
             }
         }
+        // At the start there is one of each for every child, and never again.
+        self.actions.shrink_to(ROOM);
+        self.events.shrink_to(ROOM);
+        over.into_iter().for_each(|child| self.write_verdict(child));
+        self.tell_news();
         self.changed.ring();
     }
 
+    /// Writes into the journal, where there is one.
+    pub(super) fn record(&mut self, line: impl FnOnce(&Supervisor) -> String) {
+        if let Some(recording) = self.recording.as_mut().filter(|it| it.is_open()) {
+            recording.write(&line(&self.supervisor));
+        }
+    }
+
     /// A person's order, and what policy answers.
-    pub(super) fn order(&mut self, child: ChildId, order: Order, now: Uptime) -> Answer {
+    pub(super) fn order(&mut self, of: Member, order: Order, now: Uptime) -> Answer {
         self.answer = None;
-        self.turn(Event::Order { child, order }, now);
+        self.turn(Event::Order { of, order }, now);
+        self.tell_order(of, order, now);
         self.answer.take().unwrap_or(Answer::Ending)
     }
 
@@ -203,9 +278,6 @@ impl Core {
             self.forget(run);
         }
         self.turn(Event::Exited { run, exit, left }, now);
-        if self.adopts {
-            reap::orphans();
-        }
     }
 
     /// Whether a run that has ended left anything behind. Of an adopted one, the pid may
@@ -233,13 +305,14 @@ impl Core {
         {
             *place = None;
         }
-        if let Some(dir) = &self.runtime {
+        if let Some(dir) = self.runtime.as_ref().filter(|_| self.acts()) {
             adopt::erase(dir, &self.supervisor.spec(run.child).name);
         }
     }
 
-    fn perform(&mut self, action: Action, now: Uptime) {
+    pub(super) fn perform(&mut self, action: Action, now: Uptime) {
         match action {
+            Action::Spawn(_) | Action::Signal { .. } | Action::Save if !self.acts() => {}
             Action::Spawn(run) => {
                 let event = match self.start(run, now) {
                     Ok(pid) => Event::Started { run, pid },
@@ -248,7 +321,13 @@ impl Core {
                         Event::StartFailed { run, fault }
                     }
                 };
-                self.events.push_back(event);
+                let failed = matches!(event, Event::StartFailed { .. });
+                if failed && self.has_paths(run.child) {
+                    let news = async move { Input::Event(event) };
+                    self.tell_after_look(run.child, news).detach();
+                } else {
+                    self.events.push_back(event);
+                }
             }
             Action::Signal { run, signal, to } => self.signal(run, signal, to),
             Action::Look(run) => {
@@ -258,17 +337,30 @@ impl Core {
                     self.events.push_back(Event::Cleared { run });
                 }
             }
-            Action::Tell(notice) => self.tell(&notice),
+            Action::Probe { check, nth } => self.probe(check, nth, now),
+            Action::Pulse(run) => {
+                let known = self.pulse(run, now);
+                self.events.extend(known);
+            }
+            Action::Tell(notice) => self.tell(&notice, now),
             Action::Save if self.saving.keeps() => {
-                let memory = self.supervisor.remember(self.boot, now);
-                self.saving.write(store::encode(&memory));
+                self.saving.write(store::encode(&self.remember(now)));
             }
             Action::Save => {}
             Action::Answer(answer) => self.answer = Some(answer),
             Action::End { success } => self.end = Some(success),
-            Action::Alarm(alarm) => {
-                log::error!(target: "sup", "[ERROR] this should be impossible, please report it: {alarm:?}");
+            Action::Alarm(Alarm::UnexpectedStart(run)) => {
+                let (child, nth) = (&self.supervisor.spec(run.child).name, run.nth);
+                log::error!(target: "sup", "[ERROR] this should be impossible, please report it: {child} was started as run {nth}, which was not asked for");
             }
+        }
+    }
+
+    /// Everything that is to survive.
+    pub(super) fn remember(&self, now: Uptime) -> Memory {
+        Memory {
+            alerts: self.alerts.remember(),
+            ..self.supervisor.remember(self.boot, now)
         }
     }
 
@@ -292,7 +384,9 @@ impl Core {
     /// Whether anything alive belongs to a run, as far as this turn's census says.
     fn has_family(&self, run: RunId, pid: u32) -> bool {
         let (leader, mark) = (self.leader(run, pid), self.mark(run));
-        !self.census().family(leader, Some(&mark)).is_empty()
+        let census = self.census();
+        // Where we could not look, we look again.
+        !census.is_whole() || !census.family(leader, Some(&mark)).is_empty()
     }
 
     /// Who is alive, looked up once a turn.
@@ -303,9 +397,11 @@ impl Core {
 
     /// The pid of a session's leader; 0 where it has been given to somebody else since.
     fn leader(&self, run: RunId, pid: u32) -> u32 {
-        let recycled = self
-            .adopted(run.child)
-            .is_some_and(|record| record.is_recycled());
+        let recycled = match self.adopted(run.child) {
+            Some(record) => record.is_recycled(),
+            // Its news has been taken, and the number is there again.
+            None => !reap::is_ours(pid) && procfs::stat(pid.cast_signed()).is_some(),
+        };
         if recycled { 0 } else { pid }
     }
 
@@ -316,10 +412,15 @@ impl Core {
 
     /// The record of a child's run that another sup has started.
     pub(super) fn adopted(&self, child: ChildId) -> Option<Record> {
-        self.live.get(child.index())?.as_ref()?.adopted
+        self.live
+            .get(child.index())?
+            .as_ref()?
+            .adopted
+            .as_deref()
+            .copied()
     }
 
-    fn mark(&self, run: RunId) -> Mark {
+    pub(super) fn mark(&self, run: RunId) -> Mark {
         let child = format!("SUP_CHILD={}", self.supervisor.spec(run.child).name);
         Mark {
             child,
@@ -331,52 +432,105 @@ impl Core {
 
     /// Makes a process for a run, and the tasks that listen to it.
     fn start(&mut self, run: RunId, now: Uptime) -> Result<u32, StartFault> {
+        if self.door.is_some() && boot::is_short_of_descriptors() {
+            return Err(StartFault {
+                stage: Stage::Output,
+                errno: nix::libc::EMFILE,
+            });
+        }
+        self.door.iter().for_each(Door::restore_dir);
         let spec = self.supervisor.spec(run.child);
-        let (ear, mouth) = ready::connect(spec, self.runtime.as_deref())?;
+        let (ears, mouth) = ready::connect(spec, self.runtime.as_deref())?;
         let mut own_env = vec![
             ("SUP_CHILD", spec.name.to_string()),
             ("SUP_RUN", run.nth.to_string()),
             ("SUP_HOME", self.home.clone()),
         ];
         own_env.extend(mouth.socket.map(|path| ("NOTIFY_SOCKET", path)));
+        own_env.extend(ready::watchdog_usec(spec).map(|usec| ("WATCHDOG_USEC", usec)));
+        let is_ours = spec.log == LogSpec::Inherit && self.runtime.is_none();
+        let input = if is_ours { Stream::Ours } else { Stream::Null };
         let extras = spawn::Extras {
-            env: read_env_files(spec)?,
+            env: self.secrets.read(spec)?,
             own_env,
-            output: Some(self.outputs.open(run.child, spec)?),
-            stdin: spec.log == LogSpec::Inherit && self.runtime.is_none(),
+            output: self.outputs.open(run.child, spec)?,
+            input,
             ready: mouth.pipe,
+            ..spawn::Extras::default()
         };
         let child = spawn::spawn(&spec.launch, extras)?;
         let pid = child.id();
         self.write_down(run, pid, now);
-        let inbox = self.inbox.clone();
-        let watch = super::spawn(&self.executor, async move {
-            let exit = reap::ended(child).await;
-            let _loop = inbox.send(Input::Ended(run, exit)).await;
-        });
-        let ready = ear.map(|ear| {
-            let inbox = self.inbox.clone();
-            super::spawn(&self.executor, async move {
-                ear.ready().await;
-                let _loop = inbox.send(Input::Event(Event::Ready { run })).await;
-            })
-        });
+        let watch = self.watch(run, child.ended());
+        let hearing = self.hear(run, ears, None);
         self.keep(Live {
             run,
             adopted: None,
-            _watch: watch,
-            _ready: ready,
+            hearing,
+            _watch: Some(watch),
         });
         Ok(pid)
     }
 
+    /// Tells the loop how a run ends.
+    pub(super) fn watch(&self, run: RunId, end: impl Future<Output = Exit> + 'static) -> Task<()> {
+        let end = async move { Input::Ended(run, end.await) };
+        if self.has_paths(run.child) {
+            return self.tell_after_look(run.child, end);
+        }
+        let inbox = self.inbox.clone();
+        super::spawn(&self.executor, async move {
+            let _loop = inbox.try_send(end.await); // It has room for everything.
+        })
+    }
+
+    /// Hears what a run says, and has last said that it lives at `heard`.
+    pub(super) fn hear(
+        &self,
+        run: RunId,
+        ears: Vec<Ear>,
+        heard: Option<Uptime>,
+    ) -> Option<Box<Hearing>> {
+        if ears.is_empty() && self.supervisor.spec(run.child).life.watchdog.is_none() {
+            return None;
+        }
+        let heard = Rc::new(Cell::new(heard));
+        let mut hearing = Hearing {
+            ears: Vec::new(),
+            heard: Rc::clone(&heard),
+            _tasks: Vec::new(),
+        };
+        for ear in ears.into_iter().map(Rc::new) {
+            hearing.ears.push(Rc::downgrade(&ear));
+            let (inbox, heard) = (self.inbox.clone(), Rc::clone(&heard));
+            let ready = move || drop(inbox.try_send(Input::Event(Event::Ready { run })));
+            let work = async move { ear.listen(ready, &heard).await };
+            hearing._tasks.push(super::spawn(&self.executor, work));
+        }
+        Some(Box::new(hearing))
+    }
+
+    /// When a run last said that it lives.
+    pub(super) fn last_message(&self, run: RunId) -> Option<Uptime> {
+        let live = self.live.get(run.child.index())?.as_ref();
+        let live = live.filter(|live| live.run == run)?;
+        live.hearing.as_ref()?.heard.get()
+    }
+
+    /// What tells our processes from those of another sup.
+    pub(super) fn home(&self) -> &str {
+        &self.home
+    }
+
     /// For the sup that comes after us, should we be killed.
-    fn write_down(&self, run: RunId, pid: u32, now: Uptime) {
+    fn write_down(&self, run: RunId, pid: u32, at: Uptime) {
+        self.write(run, Record::of(pid, run.nth, at, self.boot));
+    }
+
+    fn write(&self, run: RunId, record: Option<Record>) {
         let Some(dir) = &self.runtime else { return };
         let name = &self.supervisor.spec(run.child).name;
-        let written =
-            Record::of(pid, run.nth, now, self.boot).map(|record| record.write(dir, name));
-        if let Some(Err(error)) = written {
+        if let Some(Err(error)) = record.map(|record| record.write(dir, name)) {
             log::warn!(target: "sup", "[WARNING] {name}: a sup after this one will not know its process: {error}");
         }
     }
@@ -388,28 +542,44 @@ impl Core {
             child,
             nth: record.nth,
         };
+        self.record(|supervisor| replay::adopted(run, record.pid, record.at, supervisor));
         self.supervisor.adopt(run, record.pid, record.at);
         let name = &self.supervisor.spec(child).name;
-        if record.is_alive() {
+        if record.is_alive() && self.look.is_none() {
             let text = format!("{name} adopted (pid {})", record.pid);
             log::info!(target: "sup", "[SUPERVISOR] {text}");
             self.history.push(clock::wall(), &text);
         }
-        self.outputs.attach(child, self.supervisor.spec(child));
-        let inbox = self.inbox.clone();
-        let watch = super::spawn(&self.executor, async move {
-            record.ended().await;
-            let _loop = inbox.send(Input::Ended(run, Exit::Vanished)).await;
-        });
+        let spec = self.supervisor.spec(child);
+        self.outputs.attach(child, spec, record.pid);
+        self.look_after(run, record);
+        self.measure_child(child);
+    }
+
+    /// Hears of the end of a run that we have not started; of how it was in every case where
+    /// it is our child: one of the program that this process was before.
+    fn look_after(&mut self, run: RunId, record: Record) {
+        let (ours, watch) = if record.is_our_child() {
+            (true, self.watch(run, Child::inherited(record.pid).ended()))
+        } else {
+            (false, self.watch(run, record.ended()))
+        };
+        // It says that it lives to the same path, and we have not listened until now.
+        let spec = self.supervisor.spec(run.child);
+        let ears = match ready::watchdog_usec(spec) {
+            Some(_) => ready::connect(spec, self.runtime.as_deref()).map(|(ears, _)| ears),
+            None => Ok(Vec::new()),
+        };
+        let hearing = self.hear(run, ears.unwrap_or_default(), Some(clock::now()));
         self.keep(Live {
             run,
-            adopted: Some(record),
-            _watch: watch,
-            _ready: None,
+            adopted: (!ours).then(|| Box::new(record)),
+            hearing,
+            _watch: Some(watch),
         });
     }
 
-    fn keep(&mut self, live: Live) {
+    pub(super) fn keep(&mut self, live: Live) {
         let index = live.run.child.index();
         if self.live.len() <= index {
             self.live.resize_with(index + 1, || None);
@@ -445,50 +615,4 @@ impl Core {
             .map_or_else(String::new, |hint| format!(" ({hint})"));
         log::warn!(target: "sup", "[WARNING] {}: {step} {thing}: {reason}{hint}", spec.name);
     }
-
-    // ---- telling ------------------------------------------------------------
-
-    /// Into the log, into history, and to people where it concerns them.
-    fn tell(&mut self, notice: &Notice) {
-        let name = |id| &*self.supervisor.spec(id).name;
-        let (line, telling) = (words::line(notice, name), words::telling(notice, name));
-        if let Some(telling) = &telling {
-            log::info!(target: "sup", "[NOTIFICATION] {}", telling.message);
-        }
-        let level = match line.level {
-            Level::Info => log::Level::Info,
-            Level::Warning => log::Level::Warn,
-            Level::Critical => log::Level::Error,
-        };
-        log::log!(target: "sup", level, "{} {}", line.prefix, line.text);
-        let told = telling
-            .as_ref()
-            .map_or(&line.text, |telling| &telling.message);
-        self.history.push(clock::wall(), told);
-        if let (Some(telling), Some(alerts)) = (telling, &self.alerts) {
-            alerts.tell(telling);
-        }
-    }
-}
-
-/// The variables of a child's env-files. They are read at each start, so that a new
-/// secret needs no reload.
-fn read_env_files(spec: &ChildSpec) -> Result<Vec<(String, String)>, StartFault> {
-    let mut all = Vec::new();
-    for path in &spec.launch.env_files {
-        let fault = |errno| StartFault {
-            stage: Stage::EnvFile,
-            errno,
-        };
-        let text = fs::read_to_string(&**path).map_err(|error| {
-            log::warn!(target: "sup", "[WARNING] {}: {path}: {error}", spec.name);
-            fault(error.raw_os_error().unwrap_or(libc::EINVAL))
-        })?;
-        let variables = env_file::parse(&text).map_err(|(line, problem)| {
-            log::warn!(target: "sup", "[WARNING] {}: {path}:{line}: {problem}", spec.name);
-            fault(libc::EINVAL)
-        })?;
-        all.extend(variables);
-    }
-    Ok(all)
 }

@@ -12,36 +12,53 @@
 //! `core::Core`. A panic in a detached task would leave a process that runs and
 //! supervises nothing, so the release profile aborts.
 
+mod baton;
 mod changed;
+mod checking;
 mod clients;
 mod core;
+mod door;
 mod history;
+mod http;
+mod orders;
 mod outputs;
+mod pass;
+mod paths;
 mod ready;
+mod recording;
 mod reload;
 mod report;
 mod saving;
+mod secrets;
 mod setup;
+mod telling;
+mod turn;
+mod upgrade;
+mod verdicts;
+mod worry;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use async_signal::{Signal, Signals};
 use smol::channel::{Receiver, Sender, unbounded};
 use smol::future::{self, FutureExt};
-use smol::stream::StreamExt;
-use smol::{LocalExecutor, Task, Timer};
+use smol::{LocalExecutor, Task};
 
 use self::core::Shared;
 use crate::control::{Heard, Replies};
-use crate::model::{Exit, RunId, Uptime};
-use crate::os::{clock, reap, trim};
+use crate::model::{Exit, RunId, Signal, Uptime};
+use crate::os::signals::Signals;
+use crate::os::{self, Timer, clock, reap, trim};
 use crate::policy::Event;
 use crate::store::Store;
 
-pub use setup::{RunFault, Start, run, single};
+pub use setup::{RunFault, Start, once, run, single};
+pub use turn::{Look, Looked};
+pub use upgrade::{CHECK, VARIABLE, can_take_over};
 
 /// What reaches the loop.
 enum Input {
@@ -49,20 +66,47 @@ enum Input {
     Event(Event),
     /// A main process has ended.
     Ended(RunId, Exit),
+    /// A check has been made.
+    Probed(Box<checking::Probed>),
+    /// The file of a run's watchdog was written then, which shows life at that moment.
+    Beat(RunId, Option<SystemTime>, Option<Uptime>),
     /// A client asks, or has left.
     Client(Heard),
     /// Read the configuration again.
     Reload,
     /// It has been read, for somebody or for nobody.
-    Reloaded(reload::Read, Option<Replies>),
+    Reloaded(Box<reload::Read>, Option<Replies>),
+    /// The control socket has been deleted, or could not be made again.
+    ShutOut,
+    /// Another program is to take our place, as a signal says.
+    Replace,
+    /// It can.
+    Upgrade(Box<upgrade::Ready>),
+    /// Somebody has looked for the paths that children wait for.
+    Found(paths::Found),
     /// A write of the memory has ended.
     Saved(Store, io::Result<()>),
+    /// Something that policy does not know of is to be remembered.
+    Remember,
 }
 
 /// How long we stay for what is still to be told: a little longer than one program may
 /// take, and where a person asked us to end, not long.
 const LAST_WORDS: Duration = Duration::from_secs(12);
 const LAST_WORDS_ASKED: Duration = Duration::from_secs(2);
+
+/// After so long without an event, memory is given back that the next one will want again.
+const REST: Duration = Duration::from_secs(2);
+
+/// A whole life, with its last words: whether it ended with success.
+async fn live_and_end(core: Shared, inbox: Receiver<Input>) -> bool {
+    http::follow(&core);
+    let success = live(Rc::clone(&core), inbox).await;
+    core.borrow().checking.end();
+    last_words(&core, success).await;
+    core.borrow_mut().clean_up();
+    success
+}
 
 /// Lives until everything has been stopped: whether with success.
 async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
@@ -73,34 +117,57 @@ async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
         if let Some(success) = core.borrow().is_over() {
             return success;
         }
+        paths::look(&core);
         let deadline = core.borrow().supervisor.next_deadline().map(|(at, _)| at);
-        // Nothing is due: this may be a long wait. Only then, because what we let go of
-        // costs the next event some 100 us.
-        if deadline.is_none() && !trimmed {
-            trim::give_code_back();
-        }
-        trimmed = deadline.is_none();
-        let input = next(&inbox, deadline).await;
-        let now = clock::now();
-        match input {
-            None => core.borrow_mut().turn(Event::Tick, now),
-            Some(Input::Event(event)) => core.borrow_mut().turn(event, now),
-            Some(Input::Ended(run, exit)) => core.borrow_mut().ended(run, exit, now),
-            Some(Input::Client(Heard::Asked(request, replies))) => {
-                clients::answer(&core, request, replies, now);
+        // This may be a long wait. Not at once, because what we let go of costs the next
+        // event some 100 us.
+        let rest = (!trimmed).then(|| clock::now() + REST);
+        let rests = rest.is_some_and(|rest| deadline.is_none_or(|deadline| rest < deadline));
+        match next(&inbox, if rests { rest } else { deadline }).await {
+            None if rests => {
+                trim::give_code_back();
+                trimmed = true;
             }
-            // Showing how things stand has touched much of our code, too.
-            Some(Input::Client(Heard::Left)) => trimmed = false,
-            Some(Input::Reload) => reload::read(&core, false, None),
-            Some(Input::Reloaded(read, replies)) => {
-                reload::take(&core, read, replies, now);
-            }
-            Some(Input::Saved(store, result)) => {
+            None => {
+                core.borrow_mut().turn(Event::Tick, clock::now());
                 trimmed = false;
-                let failed = core.borrow_mut().saving.ended(store, &result);
-                if failed {
-                    core.borrow_mut().turn(Event::SaveFailed, now);
-                }
+            }
+            Some(Input::Upgrade(ready)) => {
+                trimmed = false;
+                upgrade::change(&core, &inbox, ready, |input| take(&core, input)).await;
+            }
+            Some(input) => {
+                take(&core, input);
+                trimmed = false;
+            }
+        }
+    }
+}
+
+/// One input.
+fn take(core: &Shared, input: Input) {
+    let now = clock::now();
+    match input {
+        Input::Event(event) => core.borrow_mut().turn(event, now),
+        Input::Ended(run, exit) => core.borrow_mut().ended(run, exit, now),
+        Input::Probed(probed) => core.borrow_mut().probed(*probed, now),
+        Input::Beat(run, written, last) => core.borrow_mut().beat(run, written, last, now),
+        Input::Client(Heard::Asked(request, replies)) => {
+            clients::answer(core, request, replies, now);
+        }
+        Input::Client(Heard::Upgrade(ask, told)) => upgrade::answer(core, ask, told),
+        Input::Client(Heard::Left) => {} // Showing how things stand has touched much of our code.
+        Input::Reload => reload::read(core, false, None),
+        Input::Reloaded(read, replies) => reload::take(core, *read, replies, now),
+        Input::Found(found) => core.borrow_mut().found(found),
+        Input::Replace => upgrade::begin(core, None, upgrade::Teller(None)),
+        Input::ShutOut => core.borrow_mut().come_back(),
+        Input::Remember => core.borrow_mut().turn(Event::Remember, now),
+        Input::Upgrade(_) => {} // One at a time, and that is in hand.
+        Input::Saved(store, result) => {
+            let failed = core.borrow_mut().saving.ended(store, &result);
+            if failed {
+                core.borrow_mut().turn(Event::SaveFailed, now);
             }
         }
     }
@@ -123,21 +190,22 @@ async fn next(inbox: &Receiver<Input>, deadline: Option<Uptime>) -> Option<Input
 
 /// TERM and INT end, HUP reloads, CHLD may bring an orphan.
 async fn listen(mut signals: Signals, inbox: Sender<Input>, adopts: bool, reloads: bool) {
-    while let Some(signal) = signals.next().await {
-        let input = match signal {
-            Ok(Signal::Term | Signal::Int) => Input::Event(Event::Shutdown),
+    loop {
+        let input = match signals.next().await {
+            Ok(Signal::TERM | Signal::INT) => Input::Event(Event::Shutdown),
             // Without a configuration, the terminal has gone.
-            Ok(Signal::Hup) if !reloads => Input::Event(Event::Shutdown),
-            Ok(Signal::Hup) => Input::Reload,
+            Ok(Signal::HUP) if !reloads => Input::Event(Event::Shutdown),
+            Ok(Signal::HUP) => Input::Reload,
+            Ok(Signal::USR2) => Input::Replace,
             Ok(_) => {
-                if adopts {
-                    reap::orphans();
-                }
+                // A successor comes first, orphans have time.
+                future::yield_now().await;
+                reap::hear(adopts);
                 continue;
             }
             Err(error) => {
-                log::warn!(target: "sup", "[WARNING] signals: {error}");
-                continue;
+                log::error!(target: "sup", "[ERROR] signals are not heard any more: {error}");
+                return;
             }
         };
         if inbox.send(input).await.is_err() {
@@ -147,28 +215,35 @@ async fn listen(mut signals: Signals, inbox: Sender<Input>, adopts: bool, reload
 }
 
 /// Runs the loop on this thread, with the tasks around it.
-fn block_on(
+fn block_on<F>(
     make: impl FnOnce(Rc<LocalExecutor<'static>>, Sender<Input>) -> io::Result<setup::Made>,
-) -> io::Result<bool> {
+    live: impl FnOnce(Shared, Receiver<Input>) -> F,
+) -> io::Result<F::Output>
+where
+    F: Future<Output: 'static> + 'static,
+{
     let executor = Rc::new(LocalExecutor::new());
     let (inbox, received) = unbounded();
-    let runner = Rc::clone(&executor);
-    smol::block_on(runner.run(async move {
-        // Polled once before the first child is made, it saves async-process a thread.
-        spawn(&executor, async {
-            async_process::driver().await;
-        })
-        .detach();
-        future::yield_now().await;
+    // Nobody takes it down: whoever waits for our end by a connection waits until the kernel
+    // closes it, when all is over.
+    let runner = ManuallyDrop::new(Rc::clone(&executor));
+    os::spawn::reserve();
+    let end = Rc::new(Cell::new(None));
+    let told = Rc::clone(&end);
+    let work = async move {
         let made = make(Rc::clone(&executor), inbox.clone())?;
         let (adopts, reloads) = (made.core.adopts, made.core.config.is_some());
         spawn(&executor, listen(made.signals, inbox, adopts, reloads)).detach();
-        let core = Rc::new(RefCell::new(made.core));
-        let success = live(Rc::clone(&core), received).await;
-        last_words(&core, success).await;
-        core.borrow_mut().clean_up();
-        Ok(success)
-    }))
+        let core = ManuallyDrop::new(Rc::new(RefCell::new(made.core)));
+        let life = live(Rc::clone(&core), received);
+        // A task among the others: who ends a run has been heard before the others' turn.
+        spawn(&executor, async move { told.set(Some(life.await)) }).await;
+        Ok(())
+    };
+    // Boxed, so that the executor is one piece of code for all kinds of ends.
+    let work: Pin<Box<dyn Future<Output = io::Result<()>> + '_>> = work.boxed_local();
+    os::block_on(runner.run(work))??;
+    end.take().ok_or_else(|| io::ErrorKind::Interrupted.into())
 }
 
 /// A task. Boxed, so that all of them are one piece of code: 30 KiB less of it.

@@ -1,22 +1,23 @@
-//! How runs say that they are ready, and how we hear it.
+//! How runs say that they are ready, and that they live, and how we hear it.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use nix::fcntl::OFlag;
-use smol::Async;
-
+use super::baton;
+use super::upgrade::inherit;
 use crate::model::spec::Ready;
-use crate::model::{ChildSpec, Stage, StartFault};
-use crate::os::{socket, spawn};
+use crate::model::{ChildSpec, Stage, StartFault, Uptime, tree};
+use crate::os::{self, Async, clock, socket, spawn};
 
 /// Our end of what a run says.
 pub(super) enum Ear {
-    /// `READY=1` on a socket of its own: whoever of the run says it, it is meant for us.
-    Socket(Async<UnixDatagram>),
+    /// A socket of its own: whoever of the run says something there, it is meant for us.
+    /// Whether `READY=1` is awaited.
+    Socket(Async<UnixDatagram>, bool),
     /// A newline on a pipe.
     Pipe(Async<File>),
 }
@@ -30,75 +31,112 @@ pub(super) struct Mouth {
     pub(super) pipe: Option<(OwnedFd, RawFd)>,
 }
 
-/// Both ends, for a run that says when it is ready; neither for one that is when started.
+/// Both ends, for a run that says when it is ready, or that it lives; neither for one that
+/// says nothing.
 pub(super) fn connect(
     spec: &ChildSpec,
     dir: Option<&Path>,
-) -> Result<(Option<Ear>, Mouth), StartFault> {
-    let result = match (spec.launch.ready, dir) {
-        (Ready::Started, _) | (Ready::Notify, None) => Ok((None, Mouth::default())),
-        (Ready::Notify, Some(dir)) => by_socket(spec, dir),
-        (Ready::Descriptor(number), _) => by_pipe(RawFd::from(number)),
-    };
-    result.map_err(|error| {
-        log::warn!(target: "sup", "[WARNING] {}: its readiness channel: {error}", spec.name);
-        let errno = error.raw_os_error().unwrap_or(nix::libc::EIO);
-        StartFault {
-            stage: Stage::Descriptors,
-            errno,
+) -> Result<(Vec<Ear>, Mouth), StartFault> {
+    let is_notified = spec.launch.ready == Ready::Notify;
+    let (mut ears, mut mouth) = (Vec::new(), Mouth::default());
+    let result = (|| {
+        if let Some(dir) = dir
+            && (is_notified || watchdog_usec(spec).is_some())
+        {
+            let (socket, path) = by_socket(spec, dir)?;
+            ears.push(Ear::Socket(socket, is_notified));
+            mouth.socket = Some(path);
         }
-    })
-}
-
-fn by_socket(spec: &ChildSpec, dir: &Path) -> std::io::Result<(Option<Ear>, Mouth)> {
-    let path = dir.join(format!("{}.notify", spec.name));
-    let socket = Async::new_nonblocking(socket::notify(&path, spawn::user(&spec.launch))?)?;
-    let mouth = Mouth {
-        socket: Some(path.to_string_lossy().into_owned()),
-        pipe: None,
-    };
-    Ok((Some(Ear::Socket(socket)), mouth))
-}
-
-fn by_pipe(number: RawFd) -> std::io::Result<(Option<Ear>, Mouth)> {
-    let (ours, theirs) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-    // Theirs blocks, as programs expect of a pipe.
-    nix::fcntl::fcntl(&theirs, nix::fcntl::FcntlArg::F_SETFL(OFlag::empty()))?;
-    let ear = Ear::Pipe(Async::new_nonblocking(File::from(ours))?);
-    Ok((
-        Some(ear),
-        Mouth {
-            socket: None,
-            pipe: Some((theirs, number)),
-        },
-    ))
-}
-
-impl Ear {
-    /// Ends when the run has said that it is ready. Never, where it cannot any more: the
-    /// start timeout then speaks.
-    pub(super) async fn ready(self) {
-        let heard = match self {
-            Self::Socket(socket) => by_message(&socket).await,
-            Self::Pipe(pipe) => by_newline(&pipe).await,
-        };
-        if heard.is_err() {
-            std::future::pending::<()>().await;
+        if let Ready::Descriptor(number) = spec.launch.ready {
+            let (ours, theirs) = os::pipe()?;
+            ears.push(Ear::Pipe(ours));
+            mouth.pipe = Some((theirs, RawFd::from(number)));
         }
+        Ok(())
+    })();
+    match result {
+        Ok(()) => Ok((ears, mouth)),
+        Err(error) => Err(fault(spec, &error)),
     }
 }
 
-/// `sd_notify(3)`: lines of `KEY=VALUE`; others than `READY=1` are for others.
-async fn by_message(socket: &Async<UnixDatagram>) -> std::io::Result<()> {
+fn fault(spec: &ChildSpec, error: &std::io::Error) -> StartFault {
+    log::warn!(target: "sup", "[WARNING] {}: its readiness channel: {error}", spec.name);
+    let errno = error.raw_os_error().unwrap_or(nix::libc::EIO);
+    StartFault {
+        stage: Stage::Descriptors,
+        errno,
+    }
+}
+
+/// For `WATCHDOG_USEC`, of a child that says to a socket that it lives.
+pub(super) fn watchdog_usec(spec: &ChildSpec) -> Option<String> {
+    let watchdog = spec.life.watchdog.as_ref()?;
+    let by_socket = watchdog.file.is_none();
+    by_socket.then(|| watchdog.within.as_micros().to_string())
+}
+
+fn by_socket(spec: &ChildSpec, dir: &Path) -> std::io::Result<(Async<UnixDatagram>, String)> {
+    let path = dir.join(format!("{}.notify", tree::file_name(&spec.name)));
+    let socket = Async::of_nonblocking(socket::notify(&path, spawn::user(&spec.launch))?);
+    Ok((socket, path.to_string_lossy().into_owned()))
+}
+
+impl Ear {
+    /// For the program that takes our place.
+    pub(super) fn pass(&self) -> baton::Ear {
+        match self {
+            Self::Socket(socket, _) => baton::Ear::Socket(socket.as_raw_fd()),
+            Self::Pipe(pipe) => baton::Ear::Pipe(pipe.as_raw_fd()),
+        }
+    }
+
+    /// From the program before us.
+    pub(super) fn inherit(ear: &baton::Ear, spec: &ChildSpec) -> std::io::Result<Self> {
+        Ok(match *ear {
+            baton::Ear::Socket(fd) => {
+                let is_notified = spec.launch.ready == Ready::Notify;
+                Self::Socket(Async::of_nonblocking(inherit(fd)?), is_notified)
+            }
+            baton::Ear::Pipe(fd) => Self::Pipe(Async::of_nonblocking(inherit(fd)?)),
+        })
+    }
+
+    /// Calls `ready` when the run says that it is; notes when it says that it lives. What
+    /// cannot say anything any more is heard no more: time-outs then speak.
+    pub(super) async fn listen(&self, ready: impl Fn(), heard: &Cell<Option<Uptime>>) {
+        let _broken = match self {
+            Self::Socket(socket, is_notified) => {
+                let ready = || {
+                    if *is_notified {
+                        ready();
+                    }
+                };
+                by_message(socket, ready, heard).await
+            }
+            Self::Pipe(pipe) => by_newline(pipe).await.map(|()| ready()),
+        };
+    }
+}
+
+/// `sd_notify(3)`: lines of `KEY=VALUE`; others than these two are for others.
+async fn by_message(
+    socket: &Async<UnixDatagram>,
+    ready: impl Fn(),
+    heard: &Cell<Option<Uptime>>,
+) -> std::io::Result<()> {
     let mut message = [0; 4096];
     loop {
         let length = socket.recv(&mut message).await?;
-        if message[..length]
-            .split(|&b| b == b'\n')
-            .any(|line| line == b"READY=1")
-        {
-            return Ok(());
+        for line in message[..length].split(|&b| b == b'\n') {
+            match line {
+                b"READY=1" => ready(),
+                b"WATCHDOG=1" => heard.set(Some(clock::now())),
+                _ => {}
+            }
         }
+        // One that says so all the time leaves others their turn.
+        smol::future::yield_now().await;
     }
 }
 

@@ -6,8 +6,9 @@ use super::core::{Core, Shared};
 use super::{Input, spawn};
 use crate::config::{self, Loaded, Mistakes};
 use crate::control::Replies;
+use crate::model::Gather as _;
 use crate::model::{ChildId, Uptime};
-use crate::os;
+use crate::os::{self, adopt};
 use crate::policy::{Change, Event, plan};
 use crate::wire::control::Reply;
 
@@ -26,9 +27,8 @@ pub(super) fn read(core: &Shared, dry_run: bool, replies: Option<Replies>) {
     let inbox = core.inbox.clone();
     let work = async move {
         let result = os::aside(move || config::load(&path)).await;
-        let _loop = inbox
-            .send(Input::Reloaded(Read { result, dry_run }, replies))
-            .await;
+        let read = Box::new(Read { result, dry_run });
+        let _loop = inbox.send(Input::Reloaded(read, replies)).await;
     };
     spawn(&core.executor, work).detach();
 }
@@ -37,7 +37,11 @@ pub(super) fn read(core: &Shared, dry_run: bool, replies: Option<Replies>) {
 /// and the log where a signal did.
 pub(super) fn take(core: &Shared, read: Read, replies: Option<Replies>, now: Uptime) {
     let all = match read.result {
-        Ok(loaded) => carry_out(&mut core.borrow_mut(), loaded, read.dry_run, now),
+        Ok(loaded) => {
+            let replies = carry_out(&mut core.borrow_mut(), loaded, read.dry_run, now);
+            super::http::follow(core);
+            replies
+        }
         Err(mistakes) => vec![Reply::Refused(mistakes.to_string())],
     };
     match replies {
@@ -50,12 +54,12 @@ pub(super) fn take(core: &Shared, read: Read, replies: Option<Replies>, now: Upt
 }
 
 fn carry_out(core: &mut Core, loaded: Loaded, dry_run: bool, now: Uptime) -> Vec<Reply> {
-    let children = loaded.spec.children.into_vec();
-    let changes = plan(&core.supervisor, &children);
+    let tree = loaded.spec.tree;
+    let changes = plan(&core.supervisor, &tree);
     let mut replies: Vec<Reply> = changes
         .iter()
         .map(|(name, change)| planned(name, *change))
-        .collect();
+        .gather();
     replies.extend(
         loaded
             .warnings
@@ -68,13 +72,24 @@ fn carry_out(core: &mut Core, loaded: Loaded, dry_run: bool, now: Uptime) -> Vec
         replies.push(Reply::Warning(words.to_owned()));
     }
     if !dry_run {
-        core.supervisor
-            .reload(children, settings.shutdown_timeout, now);
+        if let Some(recording) = core.recording.as_mut().filter(|it| it.is_open()) {
+            let scribe = &mut recording.scribe;
+            let lines = scribe.reload(&tree, &settings.checks, settings.shutdown_timeout, now);
+            recording.write(&lines);
+        }
+        core.supervisor.reload(tree, settings.shutdown_timeout, now);
         if settings.alerts != core.settings.alerts {
-            core.use_alerts(settings.alerts.clone());
+            core.use_alerts(&settings.alerts);
             core.settings.alerts.clone_from(&settings.alerts);
         }
-        adjust_outputs(core);
+        core.alerts.use_loop(settings.crash_loop);
+        core.settings.crash_loop = settings.crash_loop;
+        core.supervisor.watch_host(settings.checks.clone(), now);
+        core.settings.http = settings.http;
+        core.settings.shutdown_timeout = settings.shutdown_timeout;
+        core.forget_alerts(now);
+        core.adjust_outputs();
+        core.adjust_checks();
         core.turn(Event::Tick, now);
     }
     replies
@@ -89,7 +104,7 @@ fn planned(name: &str, change: Change) -> Reply {
         Change::Kept => "kept",
     };
     Reply::Planned {
-        child: name.to_owned(),
+        name: name.to_owned(),
         change: change.to_owned(),
     }
 }
@@ -97,8 +112,8 @@ fn planned(name: &str, change: Change) -> Reply {
 /// What a client would have been told, for the log.
 fn log(reply: &Reply) {
     match reply {
-        Reply::Planned { child, change } if change != "kept" => {
-            log::info!(target: "sup", "[SUPERVISOR] reload: {child}: {change}");
+        Reply::Planned { name, change } if change != "kept" => {
+            log::info!(target: "sup", "[SUPERVISOR] reload: {name}: {change}");
         }
         Reply::Warning(words) => log::warn!(target: "sup", "[WARNING] reload: {words}"),
         Reply::Refused(words) => {
@@ -110,20 +125,29 @@ fn log(reply: &Reply) {
         Reply::Planned { .. }
         | Reply::Sup(_)
         | Reply::Child(_)
+        | Reply::Check(_)
+        | Reply::Group(_)
         | Reply::Ordered { .. }
         | Reply::Output { .. }
         | Reply::Event { .. }
+        | Reply::Alert { .. }
         | Reply::Done => {}
     }
 }
 
-fn adjust_outputs(core: &mut Core) {
-    for place in 0..core.supervisor.places() {
-        let id = ChildId(u16::try_from(place).unwrap_or(u16::MAX));
-        let configured = core.supervisor.children().any(|(known, _, _)| known == id);
-        if configured || !core.supervisor.child(id).phase().is_alive() {
-            let spec = configured.then(|| core.supervisor.spec(id));
-            core.outputs.adjust(id, spec);
+impl Core {
+    /// The pipes and logs of all children, as they are configured now.
+    pub(super) fn adjust_outputs(&mut self) {
+        for place in 0..self.supervisor.places() {
+            let id = ChildId(u16::try_from(place).unwrap_or(u16::MAX));
+            let configured = self.supervisor.children().any(|(known, _, _)| known == id);
+            if configured || !self.supervisor.child(id).phase().is_alive() {
+                let spec = configured.then(|| self.supervisor.spec(id));
+                self.outputs.adjust(id, spec);
+                if let (Some(dir), false) = (&self.runtime, configured) {
+                    adopt::erase(dir, &self.supervisor.spec(id).name);
+                }
+            }
         }
     }
 }

@@ -71,6 +71,11 @@ impl Saving {
         !self.keeps || self.done >= number
     }
 
+    /// Whether nothing is being written.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.keeps || (self.store.is_some() && self.next.is_none())
+    }
+
     /// A write has ended. Whether it failed.
     pub(super) fn ended(&mut self, store: Store, result: &std::io::Result<()>) -> bool {
         self.store = Some(store);

@@ -6,7 +6,7 @@ mod stamp;
 
 use crate::model::spec::{LogFile, LogSpec};
 
-pub use ring::{Ring, Since};
+pub use ring::{Kept, Ring, Since};
 pub use rotate::{Fault, Rotated, Step};
 pub use stamp::Stamper;
 
@@ -16,7 +16,8 @@ pub use crate::model::time::utc;
 #[derive(Debug)]
 pub struct Sink {
     ring: Ring,
-    file: Option<FileSink>,
+    /// Away from the rest: most children have none.
+    file: Option<Box<FileSink>>,
 }
 
 #[derive(Debug)]
@@ -39,11 +40,28 @@ impl Sink {
     pub fn new(spec: &LogSpec, ring_capacity: usize) -> Self {
         let (capacity, file) = match spec {
             LogSpec::Ring => (ring_capacity, None),
-            LogSpec::File(file) => (ring_capacity, Some(FileSink::new(file))),
+            LogSpec::File(file) => (ring_capacity, Some(Box::new(FileSink::new(file)))),
             LogSpec::Inherit | LogSpec::Null => (0, None),
         };
         let ring = Ring::new(capacity);
         Self { ring, file }
+    }
+
+    /// One that goes on where another has left off: in the ring, and in the line.
+    #[must_use]
+    pub fn resume(spec: &LogSpec, ring_capacity: usize, kept: &Kept) -> Self {
+        let mut sink = Self::new(spec, ring_capacity);
+        let capacity = match spec {
+            LogSpec::Ring | LogSpec::File(_) => ring_capacity,
+            LogSpec::Inherit | LogSpec::Null => 0,
+        };
+        sink.ring = Ring::resume(capacity, kept);
+        if let Some(file) = &mut sink.file
+            && let Some(stamps) = &mut file.stamps
+        {
+            stamps.stamper = Stamper::within_line(kept.is_within_line());
+        }
+        sink
     }
 
     /// Takes some output, at `wall_seconds` since 1970. The ring always has it. Without

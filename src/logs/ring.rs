@@ -2,6 +2,10 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
+use crate::model::Gather as _;
+
 /// The first allocation, in bytes: most children say little.
 const FIRST: usize = 1 << 10;
 
@@ -12,6 +16,14 @@ pub struct Ring {
     capacity: usize,
     written: u64,
     /// Whether the oldest byte begins a line.
+    on_line: bool,
+}
+
+/// What a ring holds, for another one in its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    bytes: Vec<u8>,
+    written: u64,
     on_line: bool,
 }
 
@@ -26,6 +38,13 @@ pub struct Since<'a> {
     pub next: u64,
 }
 
+impl Kept {
+    /// Whether its last line has no end yet.
+    pub(super) fn is_within_line(&self) -> bool {
+        self.bytes.last().is_some_and(|&last| last != b'\n')
+    }
+}
+
 impl Ring {
     /// A ring that keeps the last `capacity` bytes.
     #[must_use]
@@ -36,6 +55,26 @@ impl Ring {
             written: 0,
             on_line: true,
         }
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        Kept {
+            bytes: self.bytes.iter().copied().gather(),
+            written: self.written,
+            on_line: self.on_line,
+        }
+    }
+
+    /// A ring that goes on where another one has left off.
+    #[must_use]
+    pub fn resume(capacity: usize, kept: &Kept) -> Self {
+        let mut ring = Self::new(capacity);
+        ring.on_line = kept.on_line;
+        ring.push(&kept.bytes);
+        ring.written = kept.written;
+        ring
     }
 
     /// Takes some output; the oldest bytes make room for it.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::spec::LogFile;
 use crate::os::file::{Symlink, open_regular};
+use crate::os::walk::Place;
 
 /// The begun line that rotation takes along into the new file, in bytes. A longer one is
 /// split, as one that is longer than a file.
@@ -149,6 +150,54 @@ impl Rotated {
         }
     }
 
+    /// The file for a program that writes to it by itself, where nobody reads a pipe. It
+    /// grows beyond its size until [`Rotated::cut_back`].
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn lend(&mut self) -> io::Result<File> {
+        let open = Open::at(&self.path, self.symlink)?;
+        if open.size < self.size_max {
+            return Ok(open.file);
+        }
+        self.open = Some(open);
+        let rotated = self.rotate();
+        let open = self.open.take().filter(|_| rotated.is_ok());
+        rotated?;
+        open.map_or_else(|| Err(ErrorKind::NotFound.into()), |open| Ok(open.file))
+    }
+
+    /// Brings a file back to its size although a program is writing to it: what is in it
+    /// becomes the newest of the older ones, and it is emptied in place. What is written
+    /// between the two steps is lost. Whether there was anything to do.
+    ///
+    /// # Errors
+    /// What the file system says; the file is then as it was.
+    pub fn cut_back(&mut self) -> io::Result<bool> {
+        if !fs::metadata(&self.path).is_ok_and(|now| now.len() >= self.size_max) {
+            return Ok(false);
+        }
+        let open = Open::at(&self.path, self.symlink)?;
+        if self.keep > 0 {
+            let place = Place::find(&self.path, false)?;
+            make_way(place.path(), self.keep)?;
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o640);
+            let mut aside = open_regular(&numbered(&self.path, 1), &mut options, self.symlink)?;
+            let mut from = &open.file;
+            io::copy(&mut from, &mut aside)?;
+        }
+        open.file.set_len(0)?;
+        Ok(true)
+    }
+
+    /// Lets go of a file that somebody has moved or deleted: the next write makes it anew,
+    /// and not only the next rotation.
+    pub fn follow(&mut self) {
+        let is_there = |open: &mut Open| open.is_at(&self.path).unwrap_or(true);
+        self.open.take_if(|open| !is_there(open));
+    }
+
     /// Takes from `left` what has been written.
     fn append(&mut self, left: &mut &[u8]) -> Result<(), Failure> {
         loop {
@@ -200,7 +249,7 @@ impl Rotated {
             open.remeasure()?;
             return open.append(&mut carry.as_slice(), carry.len());
         }
-        shift(&self.path, self.keep)?;
+        shift(Place::find(&self.path, false)?.path(), self.keep)?;
         let mut next = Open::at(&self.path, self.symlink)?;
         let carried = next.append(&mut carry.as_slice(), carry.len());
         // Only when it is in the next file: a cut in between leaves the begun line twice.
@@ -212,8 +261,12 @@ impl Rotated {
     }
 
     fn remove_oldest(&self) -> bool {
-        let oldest = older(&self.path);
-        oldest > 0 && fs::remove_file(numbered(&self.path, oldest)).is_ok()
+        // Its directory, whatever others do to the path meanwhile.
+        let Ok(place) = Place::find(&self.path, false) else {
+            return false;
+        };
+        let oldest = older(place.path());
+        oldest > 0 && fs::remove_file(numbered(place.path(), oldest)).is_ok()
     }
 }
 
@@ -307,6 +360,12 @@ impl Open {
 /// Renames the file to `.1`, `.1` to `.2` and so on. What is beyond `keep` goes, also
 /// that of a larger `keep` in earlier days.
 fn shift(path: &Path, keep: u16) -> io::Result<()> {
+    make_way(path, keep)?;
+    fs::rename(path, numbered(path, 1))
+}
+
+/// Leaves `.1` free.
+fn make_way(path: &Path, keep: u16) -> io::Result<()> {
     let mut count = older(path);
     while count >= keep {
         fs::remove_file(numbered(path, count))?;
@@ -315,7 +374,7 @@ fn shift(path: &Path, keep: u16) -> io::Result<()> {
     for number in (1..=count).rev() {
         fs::rename(numbered(path, number), numbered(path, number + 1))?;
     }
-    fs::rename(path, numbered(path, 1))
+    Ok(())
 }
 
 /// How many older files there are, without a gap.

@@ -9,6 +9,11 @@ pub struct Stamper {
 }
 
 impl Stamper {
+    /// One that begins so.
+    pub(super) fn within_line(within_line: bool) -> Self {
+        Self { within_line }
+    }
+
     /// Appends `bytes` to `out`, with the time before each byte that begins a line.
     /// `wall_seconds` count from 1970.
     pub fn stamp(&mut self, bytes: &[u8], wall_seconds: u64, out: &mut Vec<u8>) {

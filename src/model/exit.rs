@@ -24,6 +24,8 @@ impl Signal {
     pub const ABRT: Self = Self(6);
     /// The one that cannot be refused.
     pub const KILL: Self = Self(9);
+    /// For programs to give it a meaning; to us, to upgrade.
+    pub const USR2: Self = Self(12);
     /// Broken pipe.
     pub const PIPE: Self = Self(13);
     /// Please end.

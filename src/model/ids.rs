@@ -1,4 +1,4 @@
-//! Who: children, runs, boots.
+//! Who: children, groups, runs, boots.
 
 use core::fmt;
 
@@ -15,6 +15,30 @@ impl ChildId {
     pub const fn index(self) -> usize {
         self.0 as usize
     }
+}
+
+/// A group, by its place in the supervisor's table. Good until the next reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GroupId(pub u16);
+
+impl GroupId {
+    /// The group of everything that is in no other group.
+    pub const ROOT: Self = Self(0);
+
+    /// Its place in a table.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a group consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Member {
+    /// A child.
+    Child(ChildId),
+    /// A group.
+    Group(GroupId),
 }
 
 /// One start of a child, numbered from 1 over the child's whole life. News about

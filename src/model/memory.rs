@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::alert::AlertMemory;
 use super::exit::Exit;
 use super::ids::BootId;
 use super::limits::EXITS_KEPT;
@@ -19,6 +20,10 @@ pub struct Memory {
     pub at: Uptime,
     /// One entry a child.
     pub children: Vec<ChildMemory>,
+    /// One entry a group.
+    pub groups: Vec<GroupMemory>,
+    /// What is wrong, and who has been told.
+    pub alerts: AlertMemory,
 }
 
 /// What is remembered of one child.
@@ -48,7 +53,42 @@ pub struct ChildMemory {
     pub exits: heapless::Vec<Ended, EXITS_KEPT>,
 }
 
-/// What a person last said about a child.
+/// What is remembered of one group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupMemory {
+    /// Its name in the configuration.
+    pub name: Box<str>,
+    /// What a person last said.
+    pub hold: Hold,
+    /// How often its parent has started it again since it last settled.
+    pub streak: u32,
+    /// The restarts in the window, oldest first.
+    pub window: Vec<Uptime>,
+    /// How it stands with its budget.
+    pub credit: Credit,
+    /// Restarts that were charged to it, ever.
+    pub restarts: u32,
+    /// How often it failed as a whole, ever.
+    pub failures: u32,
+    /// Time spent up, ever, up to [`Memory::at`].
+    pub up_total: Duration,
+    /// Time for which it was wanted up, ever, up to [`Memory::at`].
+    pub wanted_total: Duration,
+    /// What a person made of its count.
+    pub scale: Option<Scale>,
+}
+
+/// What a person made of a template's count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scale {
+    /// The count of the configuration at that time. Under another one this is void:
+    /// whoever edits the file means it.
+    pub configured: u16,
+    /// The numbers of the instances, ascending.
+    pub instances: Vec<u16>,
+}
+
+/// What a person last said about a child or a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hold {
     /// Nothing: the configuration decides.
@@ -62,7 +102,7 @@ pub enum Hold {
     DownUntil(Uptime),
 }
 
-/// How a child stands with its budget of restarts.
+/// How a child or a group stands with its budget of restarts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Credit {
     /// Restarts are counted in the window.

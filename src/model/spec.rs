@@ -2,17 +2,21 @@
 
 use alloc::boxed::Box;
 use alloc::ffi::CString;
+use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::alert::AlertSpec;
+use super::check::CheckSpec;
 use super::exit::Signal;
+use super::tree::Tree;
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     /// What concerns sup itself.
     pub settings: Settings,
-    /// The children, in the order of the file: the order in which they start.
-    pub children: Box<[ChildSpec]>,
+    /// What is supervised.
+    pub tree: Tree,
 }
 
 /// What concerns sup itself.
@@ -22,17 +26,36 @@ pub struct Settings {
     pub state: Option<Box<str>>,
     /// Where the socket and the output pipes live, on a RAM file system. `None`: none are made.
     pub runtime: Option<Box<str>>,
+    /// Paths that are there before anything of sup's own is made or started.
+    pub wait_path: Box<[Box<str>]>,
     /// From the request to end until the last child is killed.
     pub shutdown_timeout: Duration,
-    /// Programs that are told of what a person should know.
+    /// Where a page and figures can be read over HTTP. `None`: nowhere.
+    pub http: Option<SocketAddr>,
+    /// The ways to people.
     pub alerts: Box<[AlertSpec]>,
+    /// More restarts of a child than this within an hour are a crash loop.
+    pub crash_loop: u8,
+    /// What is looked at of the box itself.
+    pub checks: Box<[CheckSpec]>,
 }
 
-/// A program that is run for a notice: the words, to which the message is appended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlertSpec {
-    /// Program and its first arguments.
-    pub exec: Box<[CString]>,
+impl Settings {
+    /// The key of something that a reload would change.
+    #[must_use]
+    pub fn changed(&self, new: &Self) -> Option<&'static str> {
+        let changes = [
+            ("http", self.http != new.http),
+            ("alert", self.alerts != new.alerts),
+            ("crash-loop", self.crash_loop != new.crash_loop),
+            (
+                "shutdown-timeout",
+                self.shutdown_timeout != new.shutdown_timeout,
+            ),
+        ];
+        let mut changed = changes.into_iter().filter(|(_, changed)| *changed);
+        changed.next().map(|(key, _)| key)
+    }
 }
 
 /// One child.
@@ -132,6 +155,8 @@ pub enum Ready {
     Notify,
     /// By a newline on this descriptor (s6).
     Descriptor(u8),
+    /// By passing a check: the one that [`readies`](CheckSpec::readies).
+    Check,
 }
 
 /// What happens over a child's life.
@@ -155,10 +180,28 @@ pub struct Life {
     pub stop: Stop,
     /// How long it may take to become ready; `None` for ever.
     pub start_timeout: Option<Duration>,
-    /// Children that start before this one, where they start at all.
+    /// Children and groups that start before this one, where they start at all.
     pub after: Box<[Box<str>]>,
-    /// Children without which this one does not run.
+    /// Children and groups without which this one does not run.
     pub requires: Box<[Box<str>]>,
+    /// Paths without which it is not started.
+    pub wait_path: Box<[Box<str>]>,
+    /// Whether its group counts it for its [`AutoShutdown`](super::tree::AutoShutdown).
+    pub significant: bool,
+    /// What is looked at while it runs.
+    pub checks: Box<[CheckSpec]>,
+    /// How it shows that it has not hung.
+    pub watchdog: Option<Watchdog>,
+}
+
+/// How a child shows that it has not hung. If it does not, it gets ABRT, then KILL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watchdog {
+    /// From one sign of life to the next, at most.
+    pub within: Duration,
+    /// A file that it writes to, or touches. `None`: it says `WATCHDOG=1` to the socket
+    /// in `NOTIFY_SOCKET` (`sd_notify(3)`), and knows the time from `WATCHDOG_USEC`.
+    pub file: Option<Box<str>>,
 }
 
 /// When to restart: systemd's seven settings (semantics.md B1).
@@ -308,6 +351,10 @@ impl Default for Life {
             start_timeout: Some(Duration::from_secs(90)),
             after: Box::default(),
             requires: Box::default(),
+            wait_path: Box::default(),
+            significant: false,
+            checks: Box::default(),
+            watchdog: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Not `smol::unblock`: the threads of blocking 1.7 never end and wake up twice a second
 //! (its test for too many threads is joined to the one for idleness by an `and`).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
 use smol::channel::bounded;
@@ -11,24 +11,38 @@ use smol::channel::bounded;
 /// Does the work and returns what it returns. Where no thread is to be had it is done
 /// here: late is better than not at all.
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, result) = bounded(1);
-    let work = Arc::new(Mutex::new(Some(work)));
+    let place = Arc::new(Mutex::new(None));
+    let result = Arc::clone(&place);
+    do_aside(Box::new(move || *open(&place) = Some(work()))).await;
+    let result = open(&result).take();
+    match result {
+        Some(result) => result,
+        // A panic there, which the release profile does not survive.
+        None => std::future::pending().await,
+    }
+}
+
+/// The same for all kinds of work, so that it is one piece of code.
+async fn do_aside(work: Box<dyn FnOnce() + Send>) {
+    let (done, wait) = bounded::<()>(1);
+    let work = Arc::new(Mutex::new(Some((work, done))));
     let run = {
         let work = Arc::clone(&work);
         move || {
-            let taken = work.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(work) = taken {
-                let _waited_for = done.try_send(work());
+            let taken = open(&work).take();
+            if let Some((work, _done)) = taken {
+                work();
             }
         }
     };
     if Builder::new().spawn(run.clone()).is_err() {
         run();
     }
-    drop(run);
-    match result.recv().await {
-        Ok(result) => result,
-        // A panic there, which the release profile does not survive.
-        Err(_) => std::future::pending().await,
-    }
+    // An error is the end of the other side: nobody says more than that.
+    let _ended = wait.recv().await;
+}
+
+/// What a mutex holds, although somebody has panicked in it.
+fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,14 @@
 
 use std::sync::OnceLock;
 
+/// What this box is called.
+#[must_use]
+pub fn host_name() -> String {
+    let name = nix::sys::utsname::uname().ok();
+    name.map(|name| name.nodename().to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
 /// A kernel's version: its first two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u16, pub u16);
@@ -44,7 +52,19 @@ mod tests {
             ("4.14.24-qnap", Version(4, 14)),
             ("3.4.35_hi3535", Version(3, 4)),
             ("3.10.14__isvp_turkey", Version(3, 10)),
-            ("3.2.40", Version(3, 2)),
+            ("3.10.108", Version(3, 10)),
+            ("3.2.101", Version(3, 2)),
+            ("4.4.302+", Version(4, 4)),
+            ("4.2.8", Version(4, 2)),
+            ("5.10.55", Version(5, 10)),
+            ("6.1.0-28-amd64", Version(6, 1)),
+            ("6.18.44-fc-v669", Version(6, 18)),
+            ("2.6.32.12", Version(2, 6)),
+            ("5.15-rc1", Version(5, 15)),
+            (" 5.10", Version::OLDEST),
+            ("v5.10", Version::OLDEST),
+            ("-5.10", Version::OLDEST),
+            ("5..10", Version::OLDEST),
             ("6.1", Version(6, 1)),
             ("", Version::OLDEST),
             ("linux", Version::OLDEST),

@@ -8,6 +8,24 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use super::file::while_doing;
+use super::walk::Place;
+use crate::model::spec::Settings;
+
+/// Where the control socket and the pipes live.
+#[must_use]
+pub fn runtime(settings: &Settings) -> PathBuf {
+    let named = settings.runtime.as_deref();
+    named.map_or_else(default_runtime, PathBuf::from)
+}
+
+/// Where memory is kept, by a configuration that lies there.
+#[must_use]
+pub fn state(settings: &Settings, config: &Path) -> PathBuf {
+    let named = settings.state.as_deref();
+    named.map_or_else(|| default_state(config), PathBuf::from)
+}
+
+use crate::model::Gather as _;
 
 /// Where the control socket and the pipes live unless the configuration says: a RAM
 /// file system, so that nothing there wakes a disk.
@@ -50,7 +68,18 @@ pub fn config_candidates() -> Vec<PathBuf> {
         .into_iter()
         .chain([PathBuf::from("/etc/sup.toml")])
         .chain(beside)
-        .collect()
+        .gather()
+}
+
+/// Looks whether the way to a directory of ours leads over a symlink of somebody else,
+/// which as root we do not follow.
+///
+/// # Errors
+/// That it does, or what the file system says of the way.
+pub fn trusted(path: &Path) -> io::Result<()> {
+    Place::find(path, true)
+        .map(drop)
+        .map_err(while_doing("following", path))
 }
 
 /// Makes a directory of ours where it is missing: others may pass through it, to a
@@ -59,6 +88,7 @@ pub fn config_candidates() -> Vec<PathBuf> {
 /// # Errors
 /// What the file system says; `PermissionDenied` where somebody else made it.
 pub fn private_dir(path: &Path) -> io::Result<()> {
+    trusted(path)?;
     let made = DirBuilder::new().mode(0o711).create(path);
     match made {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -67,12 +97,16 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
         Ok(()) | Err(_) => {}
     }
     let metadata = fs::symlink_metadata(path).map_err(while_doing("reading", path))?;
+    let refused = |words: &str| {
+        let words = format!("{} {words}", path.display());
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
+    };
     if !metadata.is_dir() || metadata.uid() != geteuid().as_raw() {
-        let words = format!(
-            "{} is not a directory of ours: somebody else made it",
-            path.display()
-        );
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, words));
+        return refused("is not a directory of ours: somebody else made it");
+    }
+    // Such as /tmp: to close it to others would be the end of much else.
+    if metadata.mode() & 0o002 != 0 {
+        return refused("is for everybody: sup needs a directory of its own, such as one in it");
     }
     fs::set_permissions(path, Permissions::from_mode(0o711))
         .map_err(while_doing("protecting", path))

@@ -1,9 +1,10 @@
-//! Everything a new process needs, made before there is one: between `fork` and `exec`
-//! nothing may be allocated, and no lock taken (signal-safety(7)).
+//! Everything a new process needs, made before there is one: until it becomes its program
+//! nothing may be allocated, and no lock taken (signal-safety(7)). It may run in our memory
+//! (see [`super::birth`]), where C libraries would change all our threads' users and groups
+//! with its own: such calls are bare ones.
 
 use std::ffi::{CStr, CString};
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::sync::OnceLock;
@@ -13,6 +14,7 @@ use nix::libc;
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 use super::boot;
+use crate::model::Gather as _;
 use crate::model::spec::{Launch, Limit, Resource};
 use crate::model::{Stage, StartFault};
 
@@ -50,7 +52,7 @@ impl Identity {
         Ok(Some(Self {
             uid,
             gid,
-            groups: groups.into_iter().map(Gid::as_raw).collect(),
+            groups: groups.into_iter().map(Gid::as_raw).gather(),
             user,
         }))
     }
@@ -107,7 +109,7 @@ pub(super) fn fault(stage: Stage, errno: Errno) -> StartFault {
     }
 }
 
-/// What is done between `fork` and `exec`.
+/// What a new process does until it becomes its program.
 pub(super) struct Steps {
     /// Where the program may be: one path, or one for each folder in PATH.
     programs: Vec<CString>,
@@ -117,12 +119,10 @@ pub(super) struct Steps {
     identity: Option<Identity>,
     umask: Option<libc::mode_t>,
     nice: Option<i32>,
-    limits: Vec<(libc::c_int, libc::rlimit)>,
+    limits: Vec<(libc::c_int, libc::rlimit64)>,
     no_new_privs: bool,
-    /// Signals that would stay ignored.
-    ignored: &'static [libc::c_int],
-    /// Our end of the readiness pipe, and the number that the child knows it by.
-    ready: Option<(OwnedFd, RawFd)>,
+    /// Signals that are not as every process has them.
+    changed: &'static [libc::c_int],
 }
 
 /// A null-terminated list of words, as `execve` wants it. The pointers go into `_owned`,
@@ -139,7 +139,7 @@ unsafe impl Sync for Words {}
 
 impl Words {
     fn new(owned: Vec<CString>) -> Self {
-        let mut pointers: Vec<_> = owned.iter().map(|word| word.as_ptr()).collect();
+        let mut pointers: Vec<_> = owned.iter().map(|word| word.as_ptr()).gather();
         pointers.push(ptr::null());
         Self {
             pointers,
@@ -149,13 +149,8 @@ impl Words {
 }
 
 impl Steps {
-    /// Gathers what `launch` says. `env` is complete; `ready` is the pipe's writing end.
-    pub(super) fn new(
-        launch: &Launch,
-        identity: Option<Identity>,
-        env: Vec<CString>,
-        ready: Option<(OwnedFd, RawFd)>,
-    ) -> Self {
+    /// Gathers what `launch` says. `env` is complete.
+    pub(super) fn new(launch: &Launch, identity: Option<Identity>, env: Vec<CString>) -> Self {
         let path = env
             .iter()
             .find_map(|var| var.to_bytes().strip_prefix(b"PATH="));
@@ -170,33 +165,33 @@ impl Steps {
             nice: launch.nice.map(i32::from),
             limits: limits(launch),
             no_new_privs: launch.no_new_privs,
-            ignored: ignored_signals(),
-            ready,
+            changed: changed_signals(),
         }
     }
 
-    /// Runs in the new process, and does not return where all goes well. The error
+    /// Whether it becomes somebody else.
+    pub(super) fn changes_identity(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// Runs in the new process, and does not return where all goes well. What it returns
     /// carries the stage above the kernel's number; see [`unpack`].
-    pub(super) fn run(&self) -> io::Error {
-        let StartFault { stage, errno } = match self.take() {
+    pub(super) fn run(&self) -> i32 {
+        pack(match self.take() {
             Ok(()) => self.exec(),
             Err(fault) => fault,
-        };
-        io::Error::from_raw_os_error((stage as i32) << STAGE_SHIFT | (errno & ERRNO_MASK))
+        })
     }
 
     fn take(&self) -> Result<(), StartFault> {
         nix::unistd::setsid().map_err(|errno| fault(Stage::Session, errno))?;
-        reset_signals(self.ignored)?;
+        reset_signals(self.changed).map_err(|errno| fault(Stage::Signals, errno))?;
         if let Some(mask) = self.umask {
             // SAFETY: cannot fail, touches no memory.
             unsafe { libc::umask(mask) };
         }
         for (resource, limit) in &self.limits {
-            // SAFETY: `limit` is a valid rlimit for the length of the call. The cast is
-            // to libc's own type for the resource, which differs between C libraries.
-            let result = unsafe { libc::setrlimit(*resource as _, limit) };
-            Errno::result(result).map_err(|errno| fault(Stage::Limits, errno))?;
+            set_limit(*resource, limit).map_err(|errno| fault(Stage::Limits, errno))?;
         }
         if let Some(nice) = self.nice {
             // SAFETY: touches no memory.
@@ -214,24 +209,7 @@ impl Steps {
         if self.no_new_privs {
             nix::sys::prctl::set_no_new_privs().map_err(|errno| fault(Stage::Privileges, errno))?;
         }
-        self.hand_over()
-    }
-
-    fn hand_over(&self) -> Result<(), StartFault> {
-        let Some((pipe, number)) = &self.ready else {
-            return Ok(());
-        };
-        let result = if pipe.as_raw_fd() == *number {
-            // SAFETY: touches no memory.
-            unsafe { libc::fcntl(*number, libc::F_SETFD, 0) }
-        } else {
-            // SAFETY: touches no memory; whatever had that number is close-on-exec and
-            // would be gone in a moment anyway.
-            unsafe { libc::dup2(pipe.as_raw_fd(), *number) }
-        };
-        Errno::result(result)
-            .map(drop)
-            .map_err(|errno| fault(Stage::Descriptors, errno))
+        Ok(())
     }
 
     /// Tries each place. "No permission" is kept, because it says more than that the
@@ -259,19 +237,58 @@ impl Steps {
     }
 }
 
+/// Puts a descriptor on the number that the program is to know it by.
+pub(super) fn give(fd: RawFd, number: RawFd) -> nix::Result<()> {
+    let result = if fd == number {
+        // SAFETY: touches no memory.
+        unsafe { libc::fcntl(number, libc::F_SETFD, 0) }
+    } else {
+        // SAFETY: touches no memory; whatever had that number is close-on-exec and
+        // would be gone in a moment anyway.
+        unsafe { libc::dup2(fd, number) }
+    };
+    Errno::result(result).map(drop)
+}
+
+/// 32-bit ARM's first calls for these have users of 16 bits.
+#[cfg(target_arch = "arm")]
+mod calls {
+    use nix::libc;
+    pub(super) const SET_GROUPS: libc::c_long = libc::SYS_setgroups32;
+    pub(super) const SET_GROUP: libc::c_long = libc::SYS_setresgid32;
+    pub(super) const SET_USER: libc::c_long = libc::SYS_setresuid32;
+}
+#[cfg(not(target_arch = "arm"))]
+mod calls {
+    use nix::libc;
+    pub(super) const SET_GROUPS: libc::c_long = libc::SYS_setgroups;
+    pub(super) const SET_GROUP: libc::c_long = libc::SYS_setresgid;
+    pub(super) const SET_USER: libc::c_long = libc::SYS_setresuid;
+}
+
 impl Identity {
     /// Groups first, then group, then user: the other way round we would no longer be
-    /// allowed to.
+    /// allowed to. Bare calls: those of C libraries are for all threads of a process.
     fn become_it(&self) -> nix::Result<()> {
+        let (uid, gid) = (self.uid.as_raw(), self.gid.as_raw());
         if Uid::effective().is_root() {
+            let (length, groups) = (self.groups.len(), self.groups.as_ptr());
             // SAFETY: pointer and length belong to one vector.
-            Errno::result(unsafe {
-                libc::setgroups(self.groups.len() as _, self.groups.as_ptr())
-            })?;
+            Errno::result(unsafe { libc::syscall(calls::SET_GROUPS, length, groups) })?;
         }
-        nix::unistd::setresgid(self.gid, self.gid, self.gid)?;
-        nix::unistd::setresuid(self.uid, self.uid, self.uid)
+        // SAFETY: touches no memory.
+        Errno::result(unsafe { libc::syscall(calls::SET_GROUP, gid, gid, gid) })?;
+        // SAFETY: as above.
+        Errno::result(unsafe { libc::syscall(calls::SET_USER, uid, uid, uid) }).map(drop)
     }
+}
+
+/// The same for every C library and machine (Linux 2.6.36).
+fn set_limit(resource: libc::c_int, limit: &libc::rlimit64) -> nix::Result<()> {
+    let before = ptr::null_mut::<libc::rlimit64>();
+    // SAFETY: `limit` is valid for the length of the call.
+    let result = unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, limit, before) };
+    Errno::result(result).map(drop)
 }
 
 /// Where a program without `/` is sought, when nobody says.
@@ -281,14 +298,18 @@ pub(super) const DEFAULT_PATH: &str =
 const STAGE_SHIFT: u32 = 16;
 const ERRNO_MASK: i32 = 0xffff;
 
-/// Takes an error of [`Steps::run`] apart. Stage 0 is what std itself met on its way.
-pub(super) fn unpack(error: &io::Error) -> StartFault {
-    let raw = error.raw_os_error().unwrap_or(0);
-    let number = usize::try_from(raw >> STAGE_SHIFT).unwrap_or(0);
+/// One number for a fault, never 0.
+pub(super) fn pack(StartFault { stage, errno }: StartFault) -> i32 {
+    (stage as i32) << STAGE_SHIFT | (errno & ERRNO_MASK)
+}
+
+/// Takes such a number apart. Stage 0 is what happened before [`Steps::run`].
+pub(super) fn unpack(code: i32) -> StartFault {
+    let number = usize::try_from(code >> STAGE_SHIFT).unwrap_or(0);
     let stage = Stage::ALL.get(number).copied().unwrap_or(Stage::Fork);
     StartFault {
         stage,
-        errno: raw & ERRNO_MASK,
+        errno: code & ERRNO_MASK,
     }
 }
 
@@ -302,62 +323,83 @@ fn programs(command: &CStr, path: &[u8]) -> Vec<CString> {
         .map(|folder| if folder.is_empty() { b"." } else { folder });
     folders
         .filter_map(|folder| CString::new([folder, b"/", name].concat()).ok())
-        .collect()
+        .gather()
 }
 
 /// The kernel's set of 64 signals, in bytes.
-const SIGNAL_SET_SIZE: usize = 8;
+pub(super) const SIGNAL_SET_SIZE: usize = 8;
+const SIGNAL_LAST: libc::c_int = 64;
 
 /// No signal ignored and none blocked: children inherit both from whoever started us,
-/// `nohup` for example. Handlers need no reset, `exec` does that.
-fn reset_signals(ignored: &[libc::c_int]) -> Result<(), StartFault> {
-    // The bare call: C libraries keep signals 32 to 34 from their callers, and glibc's
-    // `posix_spawn` leaves one of them ignored in whatever it starts, us included.
-    let default = [0_u64; 16];
-    for signal in ignored {
-        let old = ptr::null_mut::<u64>();
-        // SAFETY: all zero is the default disposition, and no kernel's sigaction is longer.
-        unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                *signal,
-                default.as_ptr(),
-                old,
-                SIGNAL_SET_SIZE,
-            )
-        };
+/// `nohup` for example. Handlers go first: what arrives before `exec` would run them, in
+/// our memory perhaps, and tell us of signals that were not sent to us.
+fn reset_signals(changed: &[libc::c_int]) -> nix::Result<()> {
+    let default: Disposition = [0; 16];
+    for signal in changed {
+        disposition(*signal, default.as_ptr(), ptr::null_mut());
     }
-    let none = nix::sys::signal::SigSet::empty();
-    none.thread_set_mask()
-        .map_err(|errno| fault(Stage::Signals, errno))
+    let (how, none, old) = (libc::SIG_SETMASK, 0_u64, ptr::null_mut::<u64>());
+    // SAFETY: as long as the kernel's set.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            how,
+            &raw const none,
+            old,
+            SIGNAL_SET_SIZE,
+        )
+    };
+    Errno::result(result).map(drop)
 }
 
-/// The signals that were ignored when sup was started, from `/proc`, or any where that
-/// cannot be read.
-fn ignored_signals() -> &'static [libc::c_int] {
-    static IGNORED: OnceLock<Box<[libc::c_int]>> = OnceLock::new();
-    IGNORED.get_or_init(|| {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        let mask = mask.unwrap_or(u64::MAX);
-        (1..=64)
-            .filter(|signal| mask >> (signal - 1) & 1 == 1)
-            .collect()
+/// The kernel's `sigaction`, whose handler is first; none is longer. All zero is the default.
+type Disposition = [u64; 16];
+
+/// Which signals are ignored or have a handler in this program, which changes none of them
+/// once it makes processes.
+fn changed_signals() -> &'static [libc::c_int] {
+    static CHANGED: OnceLock<Box<[libc::c_int]>> = OnceLock::new();
+    CHANGED.get_or_init(|| {
+        let is_changed = |signal: &libc::c_int| {
+            let mut found: Disposition = [0; 16];
+            disposition(*signal, ptr::null(), found.as_mut_ptr());
+            found[0] as usize != libc::SIG_DFL
+        };
+        (1..=SIGNAL_LAST).filter(is_changed).gather()
     })
 }
 
+/// The bare call: C libraries keep signals 32 to 34 from their callers, and glibc's
+/// `posix_spawn` leaves one of them ignored in whatever it starts, us included. Fails for
+/// KILL and STOP, which have only one.
+fn disposition(signal: libc::c_int, new: *const u64, old: *mut u64) {
+    // SAFETY: both are as long as the kernel's, or null.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, new, old, SIGNAL_SET_SIZE) };
+}
+
 /// Those of the configuration win over those that we give back.
-fn limits(launch: &Launch) -> Vec<(libc::c_int, libc::rlimit)> {
-    let found = boot::found_descriptors();
+fn limits(launch: &Launch) -> Vec<(libc::c_int, libc::rlimit64)> {
+    let found = boot::found_descriptors().map(|found| libc::rlimit64 {
+        rlim_cur: wide(found.rlim_cur),
+        rlim_max: wide(found.rlim_max),
+    });
     let back = found.map(|limit| (libc::RLIMIT_NOFILE as _, limit));
     let said = launch.limits.iter();
     back.into_iter()
         .chain(said.map(|(what, limit)| raw_limit(*what, *limit)))
-        .collect()
+        .gather()
 }
 
-fn raw_limit(what: Resource, limit: Limit) -> (libc::c_int, libc::rlimit) {
+/// Some C libraries have limits of 32 bits.
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+fn wide(limit: libc::rlim_t) -> u64 {
+    match limit {
+        libc::RLIM_INFINITY => libc::RLIM64_INFINITY as u64,
+        limit => u64::from(limit),
+    }
+}
+
+fn raw_limit(what: Resource, limit: Limit) -> (libc::c_int, libc::rlimit64) {
     let resource = match what {
         Resource::As => libc::RLIMIT_AS,
         Resource::Core => libc::RLIMIT_CORE,
@@ -370,10 +412,10 @@ fn raw_limit(what: Resource, limit: Limit) -> (libc::c_int, libc::rlimit) {
         Resource::Rtprio => libc::RLIMIT_RTPRIO,
         Resource::Stack => libc::RLIMIT_STACK,
     };
-    let raw = |value: Option<u64>| value.map_or(libc::RLIM_INFINITY, |v| v as libc::rlim_t);
+    let raw = |value: Option<u64>| value.unwrap_or(libc::RLIM64_INFINITY);
     (
         resource as _,
-        libc::rlimit {
+        libc::rlimit64 {
             rlim_cur: raw(limit.soft),
             rlim_max: raw(limit.hard),
         },

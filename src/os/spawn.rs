@@ -1,19 +1,15 @@
 //! Making processes.
 
-use std::ffi::{CString, OsStr};
-use std::os::fd::{OwnedFd, RawFd};
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
-use std::process::Stdio;
 
-use async_process::{Child, Command};
-use nix::errno::Errno;
-
-use super::prepare::{self, DEFAULT_PATH, Identity, Steps};
-use super::procfs::Census;
-use super::{procfs, reap, signals};
+use super::prepare::{DEFAULT_PATH, Identity, Steps, fault};
+use super::reap::Child;
+use super::{birth, seats};
+use crate::model::Gather as _;
 use crate::model::spec::{EnvBase, Launch};
-use crate::model::{Signal, Stage, StartFault};
+use crate::model::{Stage, StartFault};
 
 /// What a start needs besides its specification.
 #[derive(Default)]
@@ -22,17 +18,33 @@ pub struct Extras {
     pub env: Vec<(String, String)>,
     /// Variables of ours, winning over all others: `NOTIFY_SOCKET` and the like.
     pub own_env: Vec<(&'static str, String)>,
-    /// Standard output and error; nowhere, unless given.
-    pub output: Option<(Stdio, Stdio)>,
-    /// Whether standard input is ours; else it is empty.
-    pub stdin: bool,
+    /// Standard input.
+    pub input: Stream,
+    /// Standard output.
+    pub output: Stream,
+    /// Standard error, where it is not the same.
+    pub error: Option<Stream>,
     /// The writing end of the readiness pipe, and the number that the child knows it by.
     pub ready: Option<(OwnedFd, RawFd)>,
 }
 
-/// Descriptors that std and async-process open for one start: an exec pipe and a pidfd.
-/// Should the last one fail, they would leave us a child that nobody owns.
-const DESCRIPTORS_NEEDED: usize = 4;
+/// Where a standard stream of a child leads.
+#[derive(Default)]
+pub enum Stream {
+    /// Nowhere.
+    #[default]
+    Null,
+    /// Where ours leads.
+    Ours,
+    /// Here.
+    To(OwnedFd),
+}
+
+impl<T: Into<OwnedFd>> From<T> for Stream {
+    fn from(to: T) -> Self {
+        Self::To(to.into())
+    }
+}
 
 /// Starts a process: the leader of a session of its own, with default signals, no
 /// descriptor that is not meant for it, and as much of `launch` as concerns it.
@@ -40,34 +52,49 @@ const DESCRIPTORS_NEEDED: usize = 4;
 /// # Errors
 /// The step that failed, and why. Then there is no process.
 pub fn spawn(launch: &Launch, extras: Extras) -> Result<Child, StartFault> {
+    let Extras {
+        env,
+        own_env,
+        input,
+        output,
+        error,
+        ready,
+    } = extras;
     let identity = Identity::find(launch)?;
-    let env = environment(launch, identity.as_ref(), &extras);
-    let steps = Steps::new(launch, identity, env, extras.ready);
-    reserve_descriptors()?;
-    let mut inner = std::process::Command::new(OsStr::from_bytes(launch.command[0].to_bytes()));
-    // SAFETY: `run` makes system calls only: it neither allocates nor locks.
-    unsafe { inner.pre_exec(move || Err(steps.run())) };
-    let mut command = Command::from(inner);
-    let (stdout, stderr) = extras.output.unwrap_or((Stdio::null(), Stdio::null()));
-    command.stdin(if extras.stdin {
-        Stdio::inherit()
-    } else {
-        Stdio::null()
-    });
-    command.stdout(stdout).stderr(stderr);
-    match command.spawn() {
-        Ok(child) => {
-            reap::own(child.id());
-            Ok(child)
-        }
-        Err(error) => {
-            let fault = prepare::unpack(&error);
-            if fault.stage == Stage::Fork {
-                end_strays();
-            }
-            Err(fault)
-        }
+    let env = environment(launch, identity.as_ref(), &env, &own_env);
+    let steps = Steps::new(launch, identity, env);
+    let null = seats::null().map_err(|errno| fault(Stage::Fork, errno))?;
+    let leads = |stream: &Stream| match stream {
+        Stream::Null => Some(null),
+        Stream::Ours => None,
+        Stream::To(fd) => Some(fd.as_raw_fd()),
+    };
+    let out = leads(&output);
+    let streams = [leads(&input), out, error.as_ref().map_or(out, leads)];
+    let mut gives = [(0, 0); seats::GIVES_MAX];
+    let mut count = 0;
+    let streams = (0..)
+        .zip(streams)
+        .filter_map(|(number, fd)| Some((fd?, number)));
+    let ready = ready.as_ref().map(|(fd, number)| (fd.as_raw_fd(), *number));
+    for give in streams.chain(ready) {
+        gives[count] = give;
+        count += 1;
     }
+    let born = birth::bear(&steps, &gives[..count])?;
+    Ok(Child::of(born.pid, born.pidfd))
+}
+
+/// What makes processes quick while there are many descriptors; early, while there are few.
+pub fn reserve() {
+    seats::reserve();
+}
+
+/// Has the kernel make its table of our descriptors as large as it will be. While a new
+/// process shares it, or a thread, each doubling waits for all processors (`synchronize_rcu`),
+/// some 15 ms. Where it cannot be so large, it grows when it must.
+pub fn make_room(descriptors: usize) {
+    seats::make_room(descriptors);
 }
 
 /// The number of the user that `launch` runs as, where it is not ours.
@@ -79,36 +106,13 @@ pub fn user(launch: &Launch) -> Option<u32> {
         .map(|identity| identity.uid())
 }
 
-fn reserve_descriptors() -> Result<(), StartFault> {
-    let null = std::fs::File::open("/dev/null");
-    let spare = null.and_then(|file| {
-        (1..DESCRIPTORS_NEEDED)
-            .map(|_| file.try_clone())
-            .collect::<Result<Vec<_>, _>>()
-    });
-    spare.map(drop).map_err(|error| {
-        let errno = error.raw_os_error().unwrap_or(Errno::EMFILE as i32);
-        StartFault {
-            stage: Stage::Fork,
-            errno,
-        }
-    })
-}
-
-/// Ends a child that was made although its start failed: it would have no owner, and
-/// the next try would make a second one.
-fn end_strays() {
-    let me = std::process::id().cast_signed();
-    let strays = procfs::processes(|stat| stat.parent == me && stat.session == stat.pid);
-    for pid in strays.iter().map(|stat| stat.pid.cast_unsigned()) {
-        if !reap::is_ours(pid) {
-            signals::send_family(pid, None, Signal::KILL, &Census::take());
-        }
-    }
-}
-
 /// The variables, later ones winning: base, who one is, env-files, configuration, ours.
-fn environment(launch: &Launch, identity: Option<&Identity>, extras: &Extras) -> Vec<CString> {
+fn environment(
+    launch: &Launch,
+    identity: Option<&Identity>,
+    files: &[(String, String)],
+    own: &[(&'static str, String)],
+) -> Vec<CString> {
     let mut env = Env(Vec::new());
     match launch.env_base {
         EnvBase::Inherit => {
@@ -126,20 +130,20 @@ fn environment(launch: &Launch, identity: Option<&Identity>, extras: &Extras) ->
     for (key, value) in identity.map(Identity::variables).into_iter().flatten() {
         env.set(key.as_bytes(), &value);
     }
-    for (key, value) in &extras.env {
+    for (key, value) in files {
         env.set(key.as_bytes(), value.as_bytes());
     }
     for (key, value) in &launch.env {
         env.set(key.as_bytes(), value.as_bytes());
     }
-    for (key, value) in &extras.own_env {
+    for (key, value) in own {
         env.set(key.as_bytes(), value.as_bytes());
     }
     let words = env
         .0
         .into_iter()
         .map(|(key, value)| [key, value].join(&b'='));
-    words.filter_map(|word| CString::new(word).ok()).collect()
+    words.filter_map(|word| CString::new(word).ok()).gather()
 }
 
 /// An environment in the making.

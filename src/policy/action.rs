@@ -1,6 +1,6 @@
 //! What is to be done.
 
-use crate::model::{Notice, RunId, Signal};
+use crate::model::{CheckId, GroupId, Notice, RunId, Signal};
 
 /// What is to be done, in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,15 @@ pub enum Action {
     },
     /// See whether anything of the run's session is left. `Cleared` answers, where nothing is.
     Look(RunId),
+    /// Make a check, within its time. `Probed` answers, always.
+    Probe {
+        /// Which.
+        check: CheckId,
+        /// The number of this probe.
+        nth: u32,
+    },
+    /// Find out when the run last showed that it lives. `Pulse` answers, always.
+    Pulse(RunId),
     /// Tell people.
     Tell(Notice),
     /// Write the memory; before an order is answered.
@@ -51,8 +60,12 @@ pub enum Answer {
     Unchanged,
     /// The child has no process to signal.
     NotRunning,
-    /// The child is being removed, or everything ends.
+    /// It is being removed, or everything ends.
     Ending,
+    /// The group is down, and with it all its members.
+    GroupDown(GroupId),
+    /// Something that it requires belongs to this group, which is down.
+    RequirementDown(GroupId),
 }
 
 /// What should be impossible, and why it should be.

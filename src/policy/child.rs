@@ -19,28 +19,35 @@ use core::time::Duration;
 use heapless::Deque;
 
 use super::action::{Action, Reach};
-use super::due::Due;
+use super::group::{Cause, Group};
+use super::health::Checks;
 use super::intensity::Intensity;
-use super::phase::{Next, Over, Phase, Process, Sweep};
+use super::phase::{Next, Over, Phase, Process};
 use super::save::SaveClock;
-use super::{backoff, restart};
+use super::tally::Tally;
+use super::watch::Pulse;
 use crate::model::limits::EXITS_KEPT;
 use crate::model::memory::{Ended, Hold};
-use crate::model::order::StopWhy;
-use crate::model::spec::{Life, OnLimit, Ready};
-use crate::model::{ChildId, Exit, Notice, RunId, Signal, StartFault, Timeout, Uptime};
-
-/// First look after a session that its main process has left, and the longest pause
-/// between two looks. Nobody tells us when somebody else's child ends.
-const LOOK_FIRST: Duration = Duration::from_millis(20);
-const LOOK_LONGEST: Duration = Duration::from_secs(1);
+use crate::model::order::{GroupNotice, StopWhy};
+use crate::model::spec::{Life, Ready};
+use crate::model::{
+    ChildId, Exit, GroupId, Notice, RestartPolicy, RunId, Signal, StartFault, Timeout, Uptime,
+};
 
 /// What a child's decisions need besides its own state.
 pub(super) struct Around<'a> {
     pub(super) life: &'a Life,
     pub(super) now: Uptime,
-    /// Whether it is to run, as far as people and the configuration are concerned.
+    /// Whether it is to run: nobody has stopped it, its group, or what it requires.
     pub(super) wanted: bool,
+    /// Whether its group is taking it down, to start it again with others.
+    pub(super) taken: bool,
+    /// Whether a path that it waits for is gone.
+    pub(super) awaits: bool,
+    /// Whether a failed start is its group's.
+    pub(super) opening: bool,
+    /// Its group.
+    pub(super) group: &'a mut Group,
     /// Any number; for jitter.
     pub(super) dice: u64,
 }
@@ -50,8 +57,28 @@ pub(super) struct Around<'a> {
 pub(super) struct Out {
     pub(super) actions: Vec<Action>,
     pub(super) save: SaveClock,
-    /// A child's failure is its group's.
-    pub(super) escalated: bool,
+    /// What the end of a run means to its group.
+    pub(super) fate: Option<Fate>,
+}
+
+/// What the end of a run, unasked, means to its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It will be started again after this long, and perhaps others with it.
+    Restarts(Duration),
+    /// It will be started again when its path is there, and perhaps others with it.
+    Waits,
+    /// It is over, for good and by itself.
+    Ends,
+    /// It could not be started when the group was.
+    StartFails,
+    /// It has used up its own budget, and the group is to fail with it.
+    Escalates,
+    /// It has used up the group's budget.
+    Exceeds {
+        /// The group's one try after giving up has failed.
+        trial: bool,
+    },
 }
 
 impl Out {
@@ -59,7 +86,11 @@ impl Out {
         self.actions.push(Action::Tell(notice));
     }
 
-    fn signal(&mut self, run: RunId, signal: Signal) {
+    pub(super) fn tell_group(&mut self, group: GroupId, what: GroupNotice) {
+        self.tell(Notice::Group { group, what });
+    }
+
+    pub(super) fn signal(&mut self, run: RunId, signal: Signal) {
         self.actions.push(Action::Signal {
             run,
             signal,
@@ -84,9 +115,11 @@ pub struct Child {
     pub(super) exits: Deque<Ended, EXITS_KEPT>,
     pub(super) restarts: u32,
     pub(super) failures: u32,
-    pub(super) up_total: Duration,
-    pub(super) wanted_total: Duration,
-    pub(super) wanted_since: Option<Uptime>,
+    pub(super) tally: Tally,
+    /// Whose failure last took it along.
+    pub(super) taken_by: Option<Cause>,
+    pub(super) checks: Checks,
+    pub(super) pulse: Pulse,
 }
 
 impl Child {
@@ -103,9 +136,10 @@ impl Child {
             exits: Deque::new(),
             restarts: 0,
             failures: 0,
-            up_total: Duration::ZERO,
-            wanted_total: Duration::ZERO,
-            wanted_since: None,
+            tally: Tally::default(),
+            taken_by: None,
+            checks: Checks::new(&life.checks),
+            pulse: Pulse::default(),
         }
     }
 
@@ -128,7 +162,7 @@ impl Child {
         run: RunId,
         pid: u32,
         ready: Ready,
-        around: &Around<'_>,
+        around: &mut Around<'_>,
         out: &mut Out,
     ) -> bool {
         let expected = matches!(self.phase, Phase::Starting { run: asked, .. } if asked == run);
@@ -139,12 +173,13 @@ impl Child {
                 at: around.now,
             };
             out.tell(Notice::Started { run, pid });
+            self.begin_watch(around.life, ready == Ready::Started, around.now);
             self.phase = match ready {
                 Ready::Started => Phase::Up {
                     process,
                     since: around.now,
                 },
-                Ready::Notify | Ready::Descriptor(_) => Phase::Readying {
+                Ready::Notify | Ready::Descriptor(_) | Ready::Check => Phase::Readying {
                     process,
                     fail_at: around.life.start_timeout.map(|limit| around.now + limit),
                 },
@@ -161,7 +196,7 @@ impl Child {
         &mut self,
         run: RunId,
         fault: StartFault,
-        around: &Around<'_>,
+        around: &mut Around<'_>,
         out: &mut Out,
     ) {
         if let Phase::Starting { run: asked, at } = self.phase
@@ -175,6 +210,16 @@ impl Child {
                 asked: false,
             });
             self.phase = self.failed(run, exit, around, out).into();
+        }
+    }
+
+    /// What comes after an end that was asked for, or that nobody minds.
+    pub(super) fn gone(&self, around: &Around<'_>) -> Next {
+        let temporary = around.life.restart == RestartPolicy::No;
+        if around.taken && temporary && !self.recycle {
+            Next::Over(Over::TakenAlong)
+        } else {
+            Next::Idle
         }
     }
 
@@ -195,7 +240,7 @@ impl Child {
         run: RunId,
         exit: Exit,
         left: bool,
-        around: &Around<'_>,
+        around: &mut Around<'_>,
         out: &mut Out,
     ) {
         let Some(process) = self.phase.process().filter(|process| process.run == run) else {
@@ -204,8 +249,11 @@ impl Child {
         let now = around.now;
         let next = match self.phase {
             Phase::Up { since, .. } => {
-                self.up_total += now - since;
-                if now - since >= around.life.backoff.settle {
+                self.tally.up += now - since;
+                if self
+                    .settles_at(since, around.life)
+                    .is_some_and(|at| at <= now)
+                {
                     self.settled(run, out);
                 }
                 self.ended_by_itself(process, exit, around, out)
@@ -232,7 +280,7 @@ impl Child {
         &mut self,
         process: Process,
         exit: Exit,
-        around: &Around<'_>,
+        around: &mut Around<'_>,
         out: &mut Out,
     ) -> Next {
         self.remember_exit(process.run, exit, process.at, false, around.now);
@@ -250,7 +298,7 @@ impl Child {
         exit: Exit,
         why: StopWhy,
         killed: bool,
-        around: &Around<'_>,
+        around: &mut Around<'_>,
         out: &mut Out,
     ) -> Next {
         let late = matches!(
@@ -262,11 +310,15 @@ impl Child {
         ) && killed;
         let (exit, asked) = match why {
             StopWhy::StartTimeout => (Exit::Timeout(Timeout::Start), false),
+            StopWhy::Unhealthy => (Exit::Unhealthy, false),
+            StopWhy::Watchdog => (Exit::Watchdog, false),
             StopWhy::Asked
             | StopWhy::Recycle
             | StopWhy::Removed
             | StopWhy::Requirement
-            | StopWhy::Shutdown => (
+            | StopWhy::Shutdown
+            | StopWhy::Taken(_)
+            | StopWhy::Group(_) => (
                 if late {
                     Exit::Timeout(Timeout::Stop)
                 } else {
@@ -282,304 +334,9 @@ impl Child {
             asked,
         });
         if asked {
-            Next::Idle
+            self.gone(around)
         } else {
             self.failed(process.run, exit, around, out)
-        }
-    }
-
-    /// Its main process is gone and others of its session are not: they get the same
-    /// signals and the same time.
-    fn clear(&self, process: Process, next: Next, around: &Around<'_>, out: &mut Out) -> Phase {
-        let (kill_at, killed) = match self.phase {
-            Phase::Stopping {
-                kill_at, killed, ..
-            } => (kill_at, killed),
-            Phase::Idle
-            | Phase::Starting { .. }
-            | Phase::Readying { .. }
-            | Phase::Up { .. }
-            | Phase::Clearing { .. }
-            | Phase::Waiting { .. }
-            | Phase::Over(_) => {
-                out.tell(Notice::LeftBehind { run: process.run });
-                out.signal(process.run, around.life.stop.signal);
-                out.signal(process.run, Signal::CONT);
-                (
-                    around.life.stop.timeout.map(|limit| around.now + limit),
-                    false,
-                )
-            }
-        };
-        let sweep = Sweep {
-            kill_at,
-            killed,
-            look_at: around.now + LOOK_FIRST,
-            pause: LOOK_FIRST,
-        };
-        Phase::Clearing {
-            process,
-            sweep,
-            next,
-        }
-    }
-
-    pub(super) fn cleared(&mut self, run: RunId) {
-        if let Phase::Clearing { process, next, .. } = self.phase
-            && process.run == run
-        {
-            self.phase = next.into();
-        }
-    }
-
-    // ---- what it costs ------------------------------------------------------
-
-    /// What follows an end that nobody asked for.
-    fn failed(&mut self, run: RunId, exit: Exit, around: &Around<'_>, out: &mut Out) -> Next {
-        let clean = restart::is_clean(around.life, exit);
-        self.failures += u32::from(!clean);
-        out.save.soon();
-        if !around.wanted || self.recycle {
-            return Next::Idle; // Stop beats restart; a restart by hand is not charged.
-        }
-        if !restart::wants_restart(around.life, exit) {
-            self.trial = false;
-            out.tell(Notice::Finished { run, exit });
-            return Next::Over(Over::Finished { clean });
-        }
-        let trial = core::mem::take(&mut self.trial);
-        if trial || !self.window.admit(&around.life.budget, around.now) {
-            return self.limit_reached(run, exit, trial, around, out);
-        }
-        self.streak = self.streak.saturating_add(1);
-        self.restarts = self.restarts.saturating_add(1);
-        let backoff = &around.life.backoff;
-        let wait = backoff::wait(backoff, self.streak);
-        let delay = backoff::jittered(wait, backoff.jitter_percent, around.dice);
-        let (attempt, max) = self.attempt(around);
-        out.tell(Notice::Restarting {
-            run,
-            exit,
-            delay,
-            attempt,
-            max,
-        });
-        if delay.is_zero() {
-            Next::Idle
-        } else {
-            Next::Waiting {
-                until: around.now + delay,
-            }
-        }
-    }
-
-    fn attempt(&self, around: &Around<'_>) -> (u16, Option<u16>) {
-        let budget = &around.life.budget;
-        let attempt = match budget.max_restarts {
-            Some(_) => self.window.recent(budget, around.now),
-            None => u16::try_from(self.streak).unwrap_or(u16::MAX),
-        };
-        (attempt, budget.max_restarts)
-    }
-
-    fn limit_reached(
-        &mut self,
-        run: RunId,
-        exit: Exit,
-        trial: bool,
-        around: &Around<'_>,
-        out: &mut Out,
-    ) -> Next {
-        let budget = &around.life.budget;
-        let restarts = self.window.recent(budget, around.now);
-        let over = match budget.on_limit {
-            OnLimit::Park(pause) => {
-                out.tell(Notice::Parked { run, exit, pause });
-                Over::Parked {
-                    until: around.now + pause,
-                }
-            }
-            OnLimit::GiveUp => {
-                out.tell(Notice::GaveUp {
-                    run,
-                    exit,
-                    restarts,
-                    window: budget.window,
-                    trial,
-                });
-                Over::GaveUp
-            }
-            OnLimit::Escalate => {
-                out.tell(Notice::Escalated { run, exit });
-                out.escalated = true;
-                Over::GaveUp
-            }
-        };
-        Next::Over(over)
-    }
-
-    /// Up for long enough: the waits begin anew, and a try that came this far makes
-    /// the budget whole.
-    fn settled(&mut self, run: RunId, out: &mut Out) {
-        if !self.is_unsettled() {
-            return;
-        }
-        out.tell(Notice::Recovered {
-            run,
-            restarts: self.streak,
-        });
-        out.save.soon();
-        self.streak = 0;
-        if core::mem::take(&mut self.trial) {
-            self.window.clear();
-        }
-    }
-
-    fn is_unsettled(&self) -> bool {
-        self.streak > 0 || self.trial
-    }
-
-    fn remember_exit(&mut self, run: RunId, exit: Exit, from: Uptime, asked: bool, now: Uptime) {
-        if self.exits.is_full() {
-            let _oldest = self.exits.pop_front();
-        }
-        let ended = Ended {
-            nth: run.nth,
-            exit,
-            at: now,
-            ran: now - from,
-            asked,
-        };
-        let kept = self.exits.push_back(ended);
-        debug_assert!(kept.is_ok(), "room was made above");
-    }
-
-    // ---- what we do to it ---------------------------------------------------
-
-    /// Asks it to end: its signal, then CONT, because a stopped process cannot act on
-    /// TERM (signal(7)). Nothing happens where it is being ended, or made, already.
-    pub(super) fn stop(&mut self, why: StopWhy, around: &Around<'_>, out: &mut Out) {
-        let (Phase::Readying { process, .. } | Phase::Up { process, .. }) = self.phase else {
-            return;
-        };
-        if let Phase::Up { since, .. } = self.phase {
-            self.up_total += around.now - since;
-        }
-        out.tell(Notice::Stopping {
-            run: process.run,
-            why,
-        });
-        out.signal(process.run, around.life.stop.signal);
-        out.signal(process.run, Signal::CONT);
-        let kill_at = around.life.stop.timeout.map(|limit| around.now + limit);
-        self.phase = Phase::Stopping {
-            process,
-            why,
-            kill_at,
-            killed: false,
-        };
-    }
-
-    /// Its time is up, and that of whatever else is left of its session. Said once.
-    pub(super) fn kill(&mut self, out: &mut Out) {
-        let Some(process) = self.phase.process() else {
-            return;
-        };
-        match &mut self.phase {
-            Phase::Stopping {
-                kill_at, killed, ..
-            } if !*killed => (*kill_at, *killed) = (None, true),
-            Phase::Clearing { sweep, .. } if !sweep.killed => {
-                (sweep.kill_at, sweep.killed) = (None, true);
-            }
-            Phase::Stopping { .. }
-            | Phase::Clearing { .. }
-            | Phase::Readying { .. }
-            | Phase::Up { .. }
-            | Phase::Idle
-            | Phase::Starting { .. }
-            | Phase::Waiting { .. }
-            | Phase::Over(_) => return,
-        }
-        out.tell(Notice::Killed { run: process.run });
-        out.signal(process.run, Signal::KILL);
-    }
-
-    /// The next moment at which something happens by itself, and what.
-    #[must_use]
-    pub fn deadline(&self, life: &Life) -> Option<(Uptime, Due)> {
-        let id = self.id;
-        let by_phase = match self.phase {
-            Phase::Idle | Phase::Starting { .. } => None,
-            Phase::Readying { fail_at, .. } => fail_at.map(|at| (at, Due::StartTimeout(id))),
-            Phase::Up { since, .. } => self
-                .is_unsettled()
-                .then(|| (since + life.backoff.settle, Due::Settle(id))),
-            Phase::Stopping { kill_at, .. } => kill_at.map(|at| (at, Due::Kill(id))),
-            Phase::Clearing { sweep, .. } => Some(match sweep.kill_at {
-                Some(at) if at <= sweep.look_at => (at, Due::Kill(id)),
-                Some(_) | None => (sweep.look_at, Due::Look(id)),
-            }),
-            Phase::Waiting { until } => Some((until, Due::Restart(id))),
-            Phase::Over(Over::Parked { until }) => {
-                self.wants_try().then_some((until, Due::Try(id)))
-            }
-            Phase::Over(Over::Finished { .. } | Over::GaveUp) => None,
-        };
-        let by_hold = match self.hold {
-            Hold::DownUntil(at) => Some((at, Due::Term(id))),
-            Hold::None | Hold::Up | Hold::Down => None,
-        };
-        earliest(by_phase, by_hold)
-    }
-
-    /// A parked child that a person stopped is not tried.
-    fn wants_try(&self) -> bool {
-        matches!(self.hold, Hold::None | Hold::Up)
-    }
-
-    /// Does what is due.
-    pub(super) fn expire(&mut self, around: &Around<'_>, out: &mut Out) {
-        while let Some((at, due)) = self.deadline(around.life)
-            && at <= around.now
-        {
-            match due {
-                Due::Restart(_) => self.phase = Phase::Idle,
-                Due::Try(_) => {
-                    self.trial = true;
-                    self.phase = Phase::Idle;
-                }
-                Due::StartTimeout(_) => self.stop(StopWhy::StartTimeout, around, out),
-                Due::Settle(_) => {
-                    if let Phase::Up { process, .. } = self.phase {
-                        self.settled(process.run, out);
-                    }
-                }
-                Due::Kill(_) => self.kill(out),
-                Due::Look(_) => self.look(around.now, out),
-                Due::Term(child) => {
-                    self.hold = if around.life.autostart {
-                        Hold::None
-                    } else {
-                        Hold::Up
-                    };
-                    out.save.soon();
-                    out.tell(Notice::TermOver { child });
-                }
-                Due::Save | Due::Shutdown => return, // Not a child's.
-            }
-        }
-    }
-
-    fn look(&mut self, now: Uptime, out: &mut Out) {
-        if let Phase::Clearing { process, sweep, .. } = &mut self.phase {
-            sweep.pause = (sweep.pause * 2).min(LOOK_LONGEST);
-            sweep.look_at = now + sweep.pause;
-            if sweep.killed {
-                // It may have made a process after the last KILL.
-                out.signal(process.run, Signal::KILL);
-            }
-            out.actions.push(Action::Look(process.run));
         }
     }
 
@@ -624,23 +381,30 @@ impl Child {
         }
     }
 
+    /// Its group starts afresh: what was done, or taken along, starts with it.
+    pub(super) fn renew(&mut self) {
+        match &mut self.phase {
+            Phase::Over(Over::Finished { .. } | Over::TakenAlong) => self.phase = Phase::Idle,
+            Phase::Clearing {
+                next: next @ Next::Over(Over::Finished { .. } | Over::TakenAlong),
+                ..
+            } => *next = Next::Idle,
+            Phase::Idle
+            | Phase::Starting { .. }
+            | Phase::Readying { .. }
+            | Phase::Up { .. }
+            | Phase::Stopping { .. }
+            | Phase::Clearing { .. }
+            | Phase::Waiting { .. }
+            | Phase::Over(_) => {}
+        }
+    }
+
     /// A new budget: what was counted stays counted.
     pub(super) fn adjust(&mut self, life: &Life) {
         let mut window = Intensity::new(&life.budget);
         window.restore(self.window.made());
         self.window = window;
-    }
-
-    /// Counts the time for which it is wanted.
-    pub(super) fn count_wanted(&mut self, wanted: bool, now: Uptime) {
-        match (wanted, self.wanted_since) {
-            (true, None) => self.wanted_since = Some(now),
-            (false, Some(since)) => {
-                self.wanted_total += now - since;
-                self.wanted_since = None;
-            }
-            (true, Some(_)) | (false, None) => {}
-        }
     }
 
     // ---- what others may know -----------------------------------------------
@@ -693,6 +457,12 @@ impl Child {
         &self.window
     }
 
+    /// Whose failure last took it along, since sup was started.
+    #[must_use]
+    pub fn taken_by(&self) -> Option<&Cause> {
+        self.taken_by.as_ref()
+    }
+
     /// Its last ends, the newest last.
     pub fn exits(&self) -> impl DoubleEndedIterator<Item = &Ended> {
         self.exits.iter()
@@ -702,34 +472,20 @@ impl Child {
     #[must_use]
     pub fn up_total(&self, now: Uptime) -> Duration {
         match self.phase {
-            Phase::Up { since, .. } => self.up_total + (now - since),
+            Phase::Up { since, .. } => self.tally.up + (now - since),
             Phase::Idle
             | Phase::Starting { .. }
             | Phase::Readying { .. }
             | Phase::Stopping { .. }
             | Phase::Clearing { .. }
             | Phase::Waiting { .. }
-            | Phase::Over(_) => self.up_total,
+            | Phase::Over(_) => self.tally.up,
         }
     }
 
     /// Time for which it was wanted up, ever.
     #[must_use]
     pub fn wanted_total(&self, now: Uptime) -> Duration {
-        self.wanted_total
-            + self
-                .wanted_since
-                .map_or(Duration::ZERO, |since| now - since)
-    }
-}
-
-/// The earlier of two deadlines.
-pub(super) fn earliest(
-    one: Option<(Uptime, Due)>,
-    other: Option<(Uptime, Due)>,
-) -> Option<(Uptime, Due)> {
-    match (one, other) {
-        (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
-        (a, b) => a.or(b),
+        self.tally.wanted(now)
     }
 }

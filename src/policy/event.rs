@@ -1,6 +1,6 @@
 //! What can happen.
 
-use crate::model::{ChildId, Exit, Order, RunId, StartFault};
+use crate::model::{CheckId, ChildId, Exit, Health, Member, Order, RunId, StartFault, Uptime};
 
 /// What can happen. Each comes with the time, read once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +40,40 @@ pub enum Event {
         /// The run.
         run: RunId,
     },
-    /// A person asks something of a child.
-    Order {
+    /// The paths that a child waits for are there, or are not there any more.
+    Paths {
         /// The child.
         child: ChildId,
+        /// Whether all of them are.
+        there: bool,
+    },
+    /// A check has been made.
+    Probed {
+        /// Which.
+        check: CheckId,
+        /// The number of the probe.
+        nth: u32,
+        /// What it has found.
+        health: Health,
+    },
+    /// When a run last showed that it lives.
+    Pulse {
+        /// The run.
+        run: RunId,
+        /// `None`: never, as far as we know.
+        last: Option<Uptime>,
+    },
+    /// A person asks something of a child or a group.
+    Order {
+        /// Of which.
+        of: Member,
         /// What.
         order: Order,
     },
     /// End: stop everything in order. A second one kills at once.
     Shutdown,
+    /// Something that is not ours is to be remembered: memory is written soon.
+    Remember,
     /// The memory could not be written.
     SaveFailed,
 }

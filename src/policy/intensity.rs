@@ -24,6 +24,14 @@ impl Intensity {
         }
     }
 
+    /// One that counts nothing.
+    pub(super) fn none() -> Self {
+        Self {
+            made: Box::default(),
+            len: 0,
+        }
+    }
+
     /// May one more restart be made now? If so, it is counted. An entry that is
     /// exactly one window old still counts.
     #[must_use]
@@ -38,6 +46,11 @@ impl Intensity {
         self.made[self.len] = now;
         self.len += 1;
         true
+    }
+
+    /// The restart that was admitted last is not made after all.
+    pub(super) fn take_back(&mut self) {
+        self.len = self.len.saturating_sub(1);
     }
 
     /// Restarts counted in the window that ends now.

@@ -3,6 +3,7 @@
 //! ```text
 //!   handle(event, now):   apply     the event sets a phase
 //!                         expire    what is due sets phases
+//!                         groups    rise and fall, until nothing changes
 //!                         start     in order:         idle, wanted, nothing missing -> Spawn
 //!                         stop      in reverse order: live, not wanted, nobody on it -> Signal
 //!                         finish    all down? save? how long may we sleep?
@@ -13,18 +14,33 @@
 
 mod action;
 mod backoff;
+mod charge;
 mod child;
 mod deps;
 mod due;
+mod ending;
 mod event;
+mod fate;
+mod group;
+mod handover;
+mod health;
+mod host;
 mod intensity;
 mod orders;
 mod passes;
+mod paths;
 mod phase;
 mod recall;
 mod reload;
 mod restart;
+mod rise;
 mod save;
+mod scale;
+mod slot;
+mod table;
+mod tally;
+mod view;
+mod watch;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -34,18 +50,26 @@ pub use backoff::{jittered, wait};
 pub use child::Child;
 pub use due::Due;
 pub use event::Event;
+pub use group::{Cause, Group, GroupPhase, Then};
+pub use handover::{Handover, NotNow, Stranger};
+pub use health::{Check, Checks};
 pub use intensity::Intensity;
 pub use phase::{Next, Over, Phase, Process};
 pub use reload::{Change, change, plan};
 pub use restart::{is_clean, wants_restart};
 pub use save::SaveClock;
+pub use scale::ScaleFault;
 
-use child::{Around, Out, earliest};
+use child::{Around, Out};
 use core::time::Duration;
-use deps::Links;
+use due::earliest;
+use host::Host;
+use slot::{Presence, Slot, SlotParts};
 
-use crate::model::memory::Hold;
-use crate::model::{BootId, ChildId, ChildSpec, Memory, RunId, Uptime};
+use crate::model::Gather as _;
+use crate::model::alert::AlertMemory;
+use crate::model::order::GroupNotice;
+use crate::model::{BootId, ChildId, Exit, GroupId, Member, Memory, Notice, RunId, Tree, Uptime};
 
 /// After the last KILL, how long we wait for the kernel before we leave anyway: a
 /// process in uninterruptible sleep ends when its disk answers, not before.
@@ -70,32 +94,19 @@ pub struct Rules {
 #[derive(Debug)]
 pub struct Supervisor {
     slots: Vec<Slot>,
+    /// The root first.
+    groups: Vec<Group>,
+    /// Every group behind its parent.
+    group_order: Box<[GroupId]>,
+    /// The tree as people see it: each member behind its group, with its depth.
+    rows: Box<[(u16, Member)]>,
     /// Every configured or leaving child, each behind all that it waits for.
     order: Box<[ChildId]>,
     rules: Rules,
     ending: Option<Ending>,
     out: Out,
     dice: u64,
-}
-
-/// One place in the table. A child keeps its place over reloads.
-#[derive(Debug)]
-struct Slot {
-    spec: ChildSpec,
-    child: Child,
-    links: Links,
-    /// A child that it requires and that is down for good.
-    blocked: Option<ChildId>,
-    presence: Presence,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Presence {
-    Configured,
-    /// No longer configured; its place is free when it is down.
-    Leaving,
-    /// A place for a new child.
-    Free,
+    host: Host,
 }
 
 /// Everything is being stopped.
@@ -108,28 +119,28 @@ struct Ending {
 }
 
 impl Supervisor {
-    /// A supervisor of these children, none of which has been started. The first
-    /// event, whichever it is, starts them.
+    /// A supervisor of this tree, nothing of which has been started. The first event,
+    /// whichever it is, starts it.
     #[must_use]
-    pub fn new(specs: Vec<ChildSpec>, rules: Rules) -> Self {
-        let slots: Vec<Slot> = (0..)
-            .zip(specs)
-            .map(|(n, spec)| Slot::new(ChildId(n), spec))
-            .collect();
+    pub fn new(tree: impl Into<Tree>, rules: Rules) -> Self {
         let out = Out {
             actions: Vec::new(),
             save: SaveClock::default(),
-            escalated: false,
+            fate: None,
         };
         let mut supervisor = Self {
-            slots,
+            slots: Vec::new(),
+            groups: Vec::new(),
+            group_order: Box::default(),
+            rows: Box::default(),
             order: Box::default(),
             rules,
             ending: None,
             out,
             dice: rules.seed,
+            host: Host::default(),
         };
-        supervisor.link();
+        supervisor.plant(tree.into());
         supervisor
     }
 
@@ -137,6 +148,7 @@ impl Supervisor {
     /// already on this boot's clock; `boot` tells whether the machine was restarted.
     pub fn recall(&mut self, memory: &Memory, boot: BootId, now: Uptime) {
         let rebooted = memory.boot != boot || boot == BootId::default();
+        self.recall_groups(&memory.groups, rebooted, now);
         for slot in &mut self.slots {
             if let Some(known) = memory
                 .children
@@ -153,6 +165,16 @@ impl Supervisor {
     pub fn adopt(&mut self, run: RunId, pid: u32, at: Uptime) {
         if let Some(slot) = self.slots.get_mut(run.child.index()) {
             slot.child.adopt(run, pid, at);
+            slot.child.begin_watch(&slot.spec.life, true, at);
+            self.mark_runs(run.child);
+        }
+    }
+
+    /// Takes up what another sup, that was killed, had decided when run `nth` was over,
+    /// before the first event.
+    pub fn adopt_verdict(&mut self, id: ChildId, nth: u32, next: Next, now: Uptime) {
+        if let Some(slot) = self.slots.get_mut(id.index()) {
+            slot.child.adopt_verdict(nth, next, &slot.spec.life, now);
         }
     }
 
@@ -165,8 +187,15 @@ impl Supervisor {
         Memory {
             boot,
             at: now,
-            children: children.collect(),
+            children: children.gather(),
+            groups: self.groups.iter().map(|group| group.remember(now)).gather(),
+            alerts: AlertMemory::default(), // They are not ours.
         }
+    }
+
+    /// What is to be remembered is written with the next event, and not within the minute.
+    pub fn remember_at_once(&mut self) {
+        self.out.save.hurry();
     }
 
     /// Takes one event. The actions are to be carried out in their order before the
@@ -174,8 +203,14 @@ impl Supervisor {
     #[must_use = "actions are to be carried out"]
     pub fn handle(&mut self, event: Event, now: Uptime) -> impl Iterator<Item = Action> + '_ {
         let room = self.out.actions.capacity();
+        if self.groups[GroupId::ROOT.index()].phase == GroupPhase::Idle {
+            // The first event may be about a run of another sup, and terms may be over.
+            self.expire(now);
+            self.group_pass(now);
+        }
         self.apply(event, now);
         self.expire(now);
+        self.group_pass(now);
         self.start_pass(now);
         self.stop_pass(now);
         self.finish(now);
@@ -195,75 +230,17 @@ impl Supervisor {
         let ending = self
             .ending
             .map(|ending| (ending.kill_at.unwrap_or(ending.leave_at), Due::Shutdown));
+        let ours = earliest(earliest(saving, ending), self.host_deadline());
         let present = self
             .slots
             .iter()
             .filter(|slot| slot.presence != Presence::Free);
-        present.fold(earliest(saving, ending), |soonest, slot| {
+        let soonest = present.fold(ours, |soonest, slot| {
             earliest(soonest, slot.child.deadline(&slot.spec.life))
+        });
+        self.groups.iter().fold(soonest, |soonest, group| {
+            earliest(soonest, group.deadline())
         })
-    }
-
-    // ---- what others may know -----------------------------------------------
-
-    /// Every configured child, in start order.
-    pub fn children(&self) -> impl Iterator<Item = (ChildId, &ChildSpec, &Child)> {
-        self.order.iter().filter_map(|&id| {
-            let slot = self.slot(id);
-            (slot.presence == Presence::Configured).then_some((id, &slot.spec, &slot.child))
-        })
-    }
-
-    /// A configured child by its name.
-    #[must_use]
-    pub fn find(&self, name: &str) -> Option<ChildId> {
-        self.children()
-            .find(|(_, spec, _)| *spec.name == *name)
-            .map(|(id, _, _)| id)
-    }
-
-    /// A child's specification. Ids stay good for as long as their child is known.
-    #[must_use]
-    pub fn spec(&self, id: ChildId) -> &ChildSpec {
-        &self.slot(id).spec
-    }
-
-    /// A child's state.
-    #[must_use]
-    pub fn child(&self, id: ChildId) -> &Child {
-        &self.slot(id).child
-    }
-
-    /// The required child for want of which this one does not run.
-    #[must_use]
-    pub fn blocked_by(&self, id: ChildId) -> Option<ChildId> {
-        self.slot(id).blocked
-    }
-
-    /// The first child that this one is waiting for before it can start.
-    #[must_use]
-    pub fn waits_for(&self, id: ChildId) -> Option<ChildId> {
-        let links = &self.slot(id).links;
-        let mut before = links.requires.iter().chain(&*links.after);
-        before.find(|&&id| !self.is_ready(id)).copied()
-    }
-
-    /// Whether people and the configuration want it to run.
-    #[must_use]
-    pub fn is_wanted(&self, id: ChildId) -> bool {
-        self.slot(id).is_wanted() && self.ending.is_none()
-    }
-
-    /// Whether everything is being stopped.
-    #[must_use]
-    pub fn is_ending(&self) -> bool {
-        self.ending.is_some()
-    }
-
-    /// Room for every child that ever had a place: ids are below this.
-    #[must_use]
-    pub fn places(&self) -> usize {
-        self.slots.len()
     }
 
     // ---- one event ----------------------------------------------------------
@@ -283,6 +260,7 @@ impl Supervisor {
                 self.with(run.child, now, |slot, around, out| {
                     slot.child.start_failed(run, fault, around, out);
                 });
+                self.fulfil(run.child, Exit::StartFault(fault), now);
             }
             Event::Ready { run } => {
                 self.with(run.child, now, |slot, _, out| {
@@ -293,17 +271,46 @@ impl Supervisor {
                 self.with(run.child, now, |slot, around, out| {
                     slot.child.exited(run, exit, left, around, out);
                 });
+                self.fulfil(run.child, exit, now);
             }
             Event::Cleared { run } => {
                 self.with(run.child, now, |slot, _, _| slot.child.cleared(run));
             }
-            Event::Order { child, order } => self.obey(child, order, now),
+            Event::Paths { child, there } => self.know_paths(child, there),
+            Event::Probed { check, nth, health } => match check.of {
+                Some(child) => drop(self.with(child, now, |slot, around, out| {
+                    slot.child.probed(check, nth, health, around, out);
+                })),
+                None => self.host_probed(check, nth, health, now),
+            },
+            Event::Pulse { run, last } => {
+                self.with(run.child, now, |slot, around, out| {
+                    slot.child.pulse(run, last, around, out);
+                });
+            }
+            Event::Order { of, order } => self.obey(of, order, now),
             Event::Shutdown => self.end(true, now),
-            Event::SaveFailed => self.out.save.soon(),
+            Event::Remember | Event::SaveFailed => self.out.save.soon(),
         }
-        if core::mem::take(&mut self.out.escalated) && self.ending.is_none() {
-            self.end(false, now);
+    }
+
+    /// What the end of a run means to others. What is ending has no more to share.
+    fn fulfil(&mut self, id: ChildId, exit: Exit, now: Uptime) {
+        if let Some(fate) = self.out.fate.take()
+            && self.ending.is_none()
+        {
+            let last = self.slot(id).child.exits.back();
+            let exit = last.map_or(exit, |ended| ended.exit); // A time-out is said there.
+            self.share_fate(id, fate, exit, now);
         }
+    }
+
+    fn roll(&mut self) -> u64 {
+        self.dice = self
+            .dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.dice >> 33
     }
 
     /// Does something with one slot, its surroundings and the list of actions.
@@ -311,30 +318,32 @@ impl Supervisor {
         &mut self,
         id: ChildId,
         now: Uptime,
-        act: impl FnOnce(&mut SlotParts<'_>, &Around<'_>, &mut Out) -> T,
+        act: impl FnOnce(&mut SlotParts<'_>, &mut Around<'_>, &mut Out) -> T,
     ) -> Option<T> {
-        self.dice = self
-            .dice
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let dice = self.dice >> 33;
+        let dice = self.roll();
         let ending = self.ending.is_some();
         let slot = self
             .slots
             .get_mut(id.index())
             .filter(|slot| slot.presence != Presence::Free)?;
-        let wanted = slot.is_wanted() && slot.blocked.is_none() && !ending;
-        let around = Around {
+        let (group, place) = slot.parent.unwrap_or((GroupId::ROOT, 0));
+        let group = &mut self.groups[group.index()];
+        let stays = slot.parent.is_some() && group.keeps(place) && !group.is_off;
+        let mut around = Around {
             life: &slot.spec.life,
             now,
-            wanted,
+            wanted: slot.wants_to_run() && slot.blocked.is_none() && !ending && stays,
+            taken: slot.parent.is_some() && group.takes(place),
+            awaits: slot.awaits,
+            opening: slot.parent.is_some() && group.opens_with(place),
+            group,
             dice,
         };
         let mut parts = SlotParts {
             spec: &slot.spec,
             child: &mut slot.child,
         };
-        Some(act(&mut parts, &around, &mut self.out))
+        Some(act(&mut parts, &mut around, &mut self.out))
     }
 
     fn expire(&mut self, now: Uptime) {
@@ -346,10 +355,47 @@ impl Supervisor {
                 self.with(id, now, |slot, around, out| slot.child.expire(around, out));
             }
         }
+        for n in 0..self.groups.len() {
+            self.expire_group(GroupId(n as u16), now);
+        }
+        self.expire_host(now);
         if let Some(ending) = self.ending
             && ending.kill_at.is_some_and(|at| at <= now)
         {
             self.kill_all(now);
+        }
+    }
+
+    fn expire_group(&mut self, id: GroupId, now: Uptime) {
+        while let Some((_, due)) = self.groups[id.index()]
+            .deadline()
+            .filter(|(at, _)| *at <= now)
+        {
+            let group = &mut self.groups[id.index()];
+            match due {
+                Due::Restart(_) => group.phase = GroupPhase::Idle,
+                Due::Try(_) => {
+                    group.trial = true;
+                    group.phase = GroupPhase::Idle;
+                }
+                Due::Settle(_) => {
+                    let restarts = group.settle();
+                    self.out.save.soon();
+                    self.out.tell_group(id, GroupNotice::Recovered { restarts });
+                }
+                Due::Term(of) => {
+                    group.hold = group.hold_up();
+                    self.out.save.soon();
+                    self.out.tell(Notice::TermOver { of });
+                }
+                Due::StartTimeout(_)
+                | Due::Kill(_)
+                | Due::Look(_)
+                | Due::Probe(_)
+                | Due::Pulse(_)
+                | Due::Save
+                | Due::Shutdown => return, // Not a group's.
+            }
         }
     }
 
@@ -359,92 +405,5 @@ impl Supervisor {
 
     fn slot_mut(&mut self, id: ChildId) -> &mut Slot {
         &mut self.slots[id.index()]
-    }
-
-    // ---- the table ----------------------------------------------------------
-
-    /// Children that have left and are down make room.
-    fn free_places(&mut self) {
-        for slot in &mut self.slots {
-            if slot.presence == Presence::Leaving && !slot.child.phase.is_alive() {
-                slot.presence = Presence::Free;
-            }
-        }
-    }
-
-    /// Makes links, order and room after the table has changed.
-    fn link(&mut self) {
-        let present = (0..)
-            .zip(&self.slots)
-            .filter(|(_, slot)| slot.presence != Presence::Free);
-        let specs: Vec<(ChildId, &ChildSpec)> =
-            present.map(|(n, slot)| (ChildId(n), &slot.spec)).collect();
-        let (links, order) = deps::link(&specs, self.slots.len());
-        for (slot, links) in self.slots.iter_mut().zip(links) {
-            slot.links = links;
-        }
-        self.order = order;
-        let room = ACTIONS_PER_CHILD * self.slots.len() + 16;
-        self.out.actions.reserve(room);
-    }
-}
-
-/// A slot's specification and state, apart from each other.
-struct SlotParts<'a> {
-    spec: &'a ChildSpec,
-    child: &'a mut Child,
-}
-
-impl Slot {
-    fn new(id: ChildId, spec: ChildSpec) -> Self {
-        let child = Child::new(id, &spec.life);
-        Self {
-            spec,
-            child,
-            links: Links::default(),
-            blocked: None,
-            presence: Presence::Configured,
-        }
-    }
-
-    fn is_wanted(&self) -> bool {
-        let by_people = match self.child.hold {
-            Hold::None => self.spec.life.autostart,
-            Hold::Up => true,
-            Hold::Down | Hold::DownUntil(_) => false,
-        };
-        by_people && self.presence == Presence::Configured
-    }
-
-    /// Whether it is ready, or has done its work with success.
-    fn is_ready(&self) -> bool {
-        matches!(
-            self.child.phase,
-            Phase::Up { .. } | Phase::Over(Over::Finished { clean: true })
-        )
-    }
-
-    /// Whether those that require it cannot run: it is down, and will not come back by
-    /// itself. One that is only being restarted blocks nobody.
-    fn blocks(&self) -> bool {
-        match self.child.phase {
-            Phase::Over(Over::Finished { clean: true })
-            | Phase::Clearing {
-                next: Next::Over(Over::Finished { clean: true }),
-                ..
-            } => false,
-            Phase::Over(_)
-            | Phase::Clearing {
-                next: Next::Over(_),
-                ..
-            } => true,
-            Phase::Idle
-            | Phase::Starting { .. }
-            | Phase::Readying { .. }
-            | Phase::Up { .. }
-            | Phase::Stopping { .. }
-            | Phase::Clearing { .. }
-            | Phase::Waiting { .. } => !self.is_wanted() || self.blocked.is_some(),
-        }
     }
 }

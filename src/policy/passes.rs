@@ -1,39 +1,45 @@
 //! What follows when all phases are known: who starts, who stops, whether we end.
 
-use super::{Action, Ending, LEAVE_AFTER, Over, Phase, Presence, Supervisor};
+use super::{Action, Ending, GroupPhase, LEAVE_AFTER, Over, Phase, Presence, Supervisor, Then};
 use crate::model::order::StopWhy;
-use crate::model::{ChildId, Notice, Uptime};
+use crate::model::{ChildId, GroupId, Member, Notice, Uptime};
 
 impl Supervisor {
     /// In order: what is idle, wanted and lacks nothing starts.
     pub(super) fn start_pass(&mut self, now: Uptime) {
         for n in 0..self.order.len() {
             let id = self.order[n];
-            let blocked = self.missing(id);
             let ending = self.ending.is_some();
+            let slot = self.slot(id);
+            let off = self.is_group_off(slot) || ending;
+            let wanted = slot.wants_to_run() && !self.is_group_held(slot) && !ending;
             let slot = &mut self.slots[id.index()];
-            let wanted = slot.is_wanted() && !ending;
-            if let Some(by) = blocked
-                && slot.blocked.is_none()
+            let was_blocked = core::mem::replace(&mut slot.was_blocked, slot.blocked.is_some());
+            if let Some(by) = slot.blocked
+                && !was_blocked
                 && wanted
+                && !off
             {
                 self.out.tell(Notice::Held { child: id, by });
             }
-            slot.blocked = blocked;
-            slot.child.count_wanted(wanted, now);
-            if !wanted {
+            slot.child.tally.count_wanted(wanted, now);
+            if !wanted || off {
                 slot.child.rest();
+                continue;
             }
-            if wanted && blocked.is_none() && slot.child.phase == Phase::Idle && self.may_start(id)
-            {
+            let missing = slot.blocked.is_some() || slot.awaits;
+            if slot.child.phase == Phase::Idle && !missing && self.may_start(id) {
                 self.slots[id.index()].child.spawn(now, &mut self.out);
             }
         }
     }
 
     /// In reverse order: what lives and should not is stopped, once nobody who uses it
-    /// and should not live either is left.
+    /// and should not live either is left, and no member behind it in its group.
     pub(super) fn stop_pass(&mut self, now: Uptime) {
+        for group in &mut self.groups {
+            group.busy = None;
+        }
         for n in (0..self.order.len()).rev() {
             let id = self.order[n];
             let Some(why) = self.must_stop(id) else {
@@ -43,8 +49,9 @@ impl Supervisor {
             let in_use = users.iter().any(|&user| {
                 self.slot(user).child.phase.is_alive() && self.must_stop(user).is_some()
             });
+            let its_turn = self.take_turn(id);
             let no_patience = self.ending.is_some_and(|ending| ending.kill_at.is_none());
-            if no_patience || !in_use {
+            if no_patience || (!in_use && its_turn) {
                 self.with(id, now, |slot, around, out| {
                     slot.child.stop(why, around, out);
                     if no_patience {
@@ -53,6 +60,21 @@ impl Supervisor {
                 });
             }
         }
+    }
+
+    /// Whether all that stand behind a child that must stop are down, in each of the
+    /// groups that it is in; and from now on others wait for it.
+    fn take_turn(&mut self, id: ChildId) -> bool {
+        let mut of = self.slot(id).parent;
+        let mut first = true;
+        while let Some((group, place)) = of {
+            let group = &mut self.groups[group.index()];
+            let behind = group.busy.is_some_and(|busy| busy > place);
+            first = first && !(behind && group.spec.is_ordered());
+            group.busy = group.busy.max(Some(place));
+            of = group.parent;
+        }
+        first
     }
 
     pub(super) fn finish(&mut self, now: Uptime) {
@@ -93,28 +115,28 @@ impl Supervisor {
         })
     }
 
-    /// The first required child that is down for good, if any.
-    fn missing(&self, id: ChildId) -> Option<ChildId> {
-        self.slot(id)
-            .links
-            .requires
-            .iter()
-            .copied()
-            .find(|&id| self.slot(id).blocks())
+    /// The first thing that it requires and that is down for good, if any.
+    pub(super) fn missing(&self, id: ChildId) -> Option<Member> {
+        let requires = &self.slot(id).links.requires;
+        requires.iter().copied().find(|&id| self.blocks(id))
     }
 
-    /// Whether all that it waits for is ready, or will not come.
-    fn may_start(&self, id: ChildId) -> bool {
+    /// Whether its turn has come in its group, and all that it waits for is ready, or
+    /// will not come.
+    pub(super) fn may_start(&self, id: ChildId) -> bool {
         let links = &self.slot(id).links;
-        links.requires.iter().all(|&id| self.is_ready(id))
+        self.is_admitted(self.slot(id).parent)
+            && links.requires.iter().all(|&id| self.is_ready(id))
             && links
                 .after
                 .iter()
-                .all(|&id| self.is_ready(id) || self.slot(id).blocks())
+                .all(|&id| self.is_ready(id) || self.blocks(id))
     }
 
-    pub(super) fn is_ready(&self, id: ChildId) -> bool {
-        self.slot(id).is_ready()
+    /// Whether it is the turn of that place, and of all groups around it.
+    fn is_admitted(&self, of: Option<(GroupId, u16)>) -> bool {
+        let mut around = core::iter::successors(of, |(group, _)| self.groups[group.index()].parent);
+        of.is_some() && around.all(|(group, place)| self.groups[group.index()].admits(place))
     }
 
     fn must_stop(&self, id: ChildId) -> Option<StopWhy> {
@@ -125,13 +147,36 @@ impl Supervisor {
             Some(StopWhy::Shutdown)
         } else if slot.presence == Presence::Leaving {
             Some(StopWhy::Removed)
-        } else if !slot.is_wanted() {
+        } else if !slot.wants_to_run() {
             Some(StopWhy::Asked)
+        } else if let Some(why) = self.group_stops(slot.parent) {
+            Some(why)
         } else if slot.blocked.is_some() {
             Some(StopWhy::Requirement)
         } else {
             slot.child.recycle.then_some(StopWhy::Recycle)
         }
+    }
+
+    /// Whether the group stops its member at that place, of itself or with one above it.
+    fn group_stops(&self, of: Option<(GroupId, u16)>) -> Option<StopWhy> {
+        let (id, place) = of?;
+        let group = &self.groups[id.index()];
+        if group.keeps(place) {
+            return None;
+        }
+        let first = group.cause.map_or(id, |cause| cause.group);
+        let over = matches!(
+            self.groups[first.index()].phase,
+            GroupPhase::Falling {
+                then: Then::Over(_),
+                ..
+            }
+        );
+        Some(match group.cause {
+            Some(_) if !over => StopWhy::Taken(first),
+            Some(_) | None => StopWhy::Group(first),
+        })
     }
 
     pub(super) fn end(&mut self, success: bool, now: Uptime) {

@@ -2,11 +2,13 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::order::StopWhy;
 use crate::model::{RunId, Uptime};
 
 /// A run that has a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// The run.
     pub run: RunId,
@@ -17,7 +19,7 @@ pub struct Process {
 }
 
 /// What a child is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Nothing runs. It starts as soon as it is wanted and may.
     Idle,
@@ -72,7 +74,7 @@ pub enum Phase {
 }
 
 /// How we get rid of what a run left behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sweep {
     pub(super) kill_at: Option<Uptime>,
     pub(super) killed: bool,
@@ -81,7 +83,7 @@ pub struct Sweep {
 }
 
 /// What comes when nothing of a run is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Next {
     /// See [`Phase::Idle`].
     Idle,
@@ -105,7 +107,7 @@ impl From<Next> for Phase {
 }
 
 /// Why nothing more happens by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Over {
     /// Its policy says that it has done its work.
     Finished {
@@ -119,6 +121,8 @@ pub enum Over {
         /// When that is.
         until: Uptime,
     },
+    /// Its group took it down with others, and its policy asks for no more.
+    TakenAlong,
 }
 
 impl Phase {

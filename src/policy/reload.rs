@@ -1,13 +1,15 @@
 //! A new configuration for a running supervisor: only what changed is touched.
 
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Child, Phase, Presence, Slot, Supervisor};
-use crate::model::memory::ChildMemory;
+use super::{Child, Group, Phase, Presence, Slot, Supervisor};
+use crate::model::Gather as _;
 use crate::model::spec::LogSpec;
-use crate::model::{ChildId, ChildSpec, Uptime};
+use crate::model::tree::ROOT;
+use crate::model::{ChildSpec, GroupId, Tree, Uptime};
 
-/// What a reload does to one child.
+/// What a reload does to one child or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It is new.
@@ -27,11 +29,20 @@ pub enum Change {
 pub fn change(old: &ChildSpec, new: &ChildSpec) -> Change {
     if old == new {
         Change::Kept
-    } else if old.launch != new.launch || is_piped(&old.log) != is_piped(&new.log) {
+    } else if old.launch != new.launch
+        || is_piped(&old.log) != is_piped(&new.log)
+        || told_watchdog(old) != told_watchdog(new)
+    {
         Change::Restarted
     } else {
         Change::Adjusted
     }
+}
+
+/// What a child has been told of its watchdog when it was started.
+fn told_watchdog(spec: &ChildSpec) -> Option<core::time::Duration> {
+    let watchdog = spec.life.watchdog.as_ref()?;
+    watchdog.file.is_none().then_some(watchdog.within)
 }
 
 /// Whether output comes through our pipe: what is behind that can change while the
@@ -44,88 +55,87 @@ fn is_piped(log: &LogSpec) -> Option<bool> {
     }
 }
 
-/// What a reload would do, in the order of the new configuration, removals last.
+/// What a reload would do: to children in the order of the new configuration, those that
+/// go last, then to groups.
 #[must_use]
-pub fn plan<'a>(supervisor: &'a Supervisor, new: &'a [ChildSpec]) -> Vec<(&'a str, Change)> {
-    let coming = new.iter().map(|spec| {
+pub fn plan(supervisor: &Supervisor, new: &Tree) -> Vec<(String, Change)> {
+    let children = supervisor.children_of(new);
+    let coming = children.iter().map(|spec| {
         let known = supervisor.find(&spec.name);
         let what = known.map_or(Change::Added, |id| change(supervisor.spec(id), spec));
-        (&*spec.name, what)
+        (spec.name.to_string(), what)
     });
     let going = supervisor
         .children()
-        .filter(|(_, old, _)| new.iter().all(|spec| spec.name != old.name));
-    coming
-        .chain(going.map(|(_, old, _)| (&*old.name, Change::Removed)))
-        .collect()
+        .filter(|(_, old, _)| children.iter().all(|spec| spec.name != old.name));
+    let mut all: Vec<_> = coming.gather();
+    all.extend(going.map(|(_, old, _)| (old.name.to_string(), Change::Removed)));
+    all.extend(plan_groups(supervisor, new));
+    all
+}
+
+fn plan_groups<'a>(
+    supervisor: &'a Supervisor,
+    new: &'a Tree,
+) -> impl Iterator<Item = (String, Change)> + 'a {
+    let coming = new.all_groups().map(|spec| {
+        let known = supervisor.find_group(&spec.name);
+        let what = match known.map(|id| supervisor.group(id).spec()) {
+            None => Change::Added,
+            Some(old) if old.is_same(spec) => Change::Kept,
+            Some(_) => Change::Adjusted,
+        };
+        (spec.name.to_string(), what)
+    });
+    let going = supervisor
+        .groups
+        .iter()
+        .filter(|old| new.all_groups().all(|spec| spec.name != old.spec.name))
+        .map(|old| (old.spec.name.to_string(), Change::Removed));
+    let root_kept = |(name, what): &(String, Change)| name != ROOT || *what != Change::Kept;
+    coming.filter(root_kept).chain(going)
 }
 
 impl Supervisor {
-    /// Takes a new configuration; the next event carries it out. Children keep their
-    /// memory and their numbers; one that had been given up is tried again if what it
-    /// runs has changed.
-    pub fn reload(
-        &mut self,
-        new: Vec<ChildSpec>,
-        shutdown_timeout: core::time::Duration,
-        now: Uptime,
-    ) {
+    /// Takes a new configuration; the next event carries it out. Children and groups keep
+    /// their memory, children their numbers; one that had been given up is tried again if
+    /// what it runs has changed.
+    pub fn reload(&mut self, new: Tree, shutdown_timeout: core::time::Duration, now: Uptime) {
         self.rules.shutdown_timeout = shutdown_timeout;
+        let children = self.children_of(&new);
         for slot in &mut self.slots {
-            let stays = new.iter().any(|spec| spec.name == slot.spec.name);
+            let stays = children.iter().any(|spec| spec.name == slot.spec.name);
             if slot.presence == Presence::Configured && !stays {
                 slot.presence = Presence::Leaving;
-                slot.child.count_wanted(false, now);
+                slot.child.tally.count_wanted(false, now);
             }
         }
         self.free_places();
-        for spec in new {
-            match self.find_present(&spec.name) {
-                Some(id) => self.slots[id.index()].take(spec),
-                None => self.add(spec),
-            }
-        }
-        self.link();
+        self.plant(new);
         self.out.save.soon();
     }
 
-    /// Configured or still leaving: a child that comes back while it is being stopped
-    /// keeps its place.
-    fn find_present(&self, name: &str) -> Option<ChildId> {
-        let mut present = (0..)
-            .zip(&self.slots)
-            .filter(|(_, slot)| slot.presence != Presence::Free);
-        present
-            .find(|(_, slot)| *slot.spec.name == *name)
-            .map(|(n, _)| ChildId(n))
-    }
-
-    fn add(&mut self, spec: ChildSpec) {
-        let free = self
-            .slots
-            .iter()
-            .position(|slot| slot.presence == Presence::Free);
-        let place = free.unwrap_or(self.slots.len());
-        let id = ChildId(u16::try_from(place).expect("the configuration has at most CHILDREN_MAX"));
-        let mut slot = Slot::new(id, spec);
-        if let Some(old) = self.slots.get_mut(place) {
-            // Numbers go on, so that late news of the former tenant finds nobody.
-            let memory = ChildMemory {
-                runs: old.child.runs(),
-                ..ChildMemory::default()
-            };
-            slot.child
-                .recall(&memory, &slot.spec.life, false, Uptime::default());
-            *old = slot;
-        } else {
-            self.slots.push(slot);
+    /// The children of a tree with all its instances: as many as people have made of a
+    /// template that goes on with the same count, else as many as it says.
+    fn children_of(&self, new: &Tree) -> Vec<ChildSpec> {
+        let mut all = new.children.to_vec();
+        for spec in new.all_groups() {
+            let mut group = Group::new(GroupId::ROOT, spec.clone());
+            group.scale = self.scale_for(spec);
+            all.extend(group.instances());
         }
+        all
     }
 }
 
 impl Slot {
-    fn take(&mut self, spec: ChildSpec) {
+    pub(super) fn take(&mut self, spec: ChildSpec) {
         let what = change(&self.spec, &spec);
+        if self.spec.life.wait_path != spec.life.wait_path {
+            self.awaits = !spec.life.wait_path.is_empty();
+        }
+        let (old, new) = (&self.spec.life.checks, &spec.life.checks);
+        self.child.checks.adjust(old, new);
         self.spec = spec;
         self.presence = Presence::Configured;
         if what == Change::Restarted {

@@ -34,6 +34,13 @@ impl SaveClock {
         self.changed = Changed::Ordered;
     }
 
+    /// What may wait for the minute no longer may: nobody will be there then.
+    pub fn hurry(&mut self) {
+        if self.changed == Changed::Something {
+            self.changed = Changed::Ordered;
+        }
+    }
+
     /// When the next write is due; `None`: nothing has changed.
     #[must_use]
     pub fn deadline(&self) -> Option<Uptime> {

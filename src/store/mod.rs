@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Memory --saved--> payload --slot--> image --turn--> state.a or state.b
-//!            v1::Memory         header             one pwrite, one fdatasync
+//!            v2::Memory         header             one pwrite, one fdatasync
 //!            in postcard        and CRC
 //! ```
 //!
@@ -10,11 +10,13 @@
 //! no name changes. A rename would need more writes, is not one step on FAT, and can
 //! leave an undeletable name behind on old btrfs (nas.md 5.3).
 
+mod duty;
 mod rebase;
 mod saved;
 mod slot;
 mod turn;
 mod v1;
+mod v2;
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -23,9 +25,11 @@ use std::path::{Path, PathBuf};
 
 use crate::model::Memory;
 use crate::os::file::{Symlink, open_dir, open_regular, sync_dir, while_doing};
+use crate::os::place;
 
-pub use rebase::rebase;
-pub use saved::{decode, encode};
+pub use duty::Duty;
+pub use rebase::{rebase, with_alerts};
+pub use saved::{PayloadFault, decode, encode};
 pub use slot::{HEADER_SIZE, IMAGE_MAX, SlotFault, extent, open, seal};
 pub use turn::{Loaded, Remark, SLOTS, Turn, survey};
 
@@ -120,6 +124,7 @@ impl Store {
         }
         // The name as well: whoever made it may have been cut off there.
         file.sync_all().map_err(while_doing("syncing", &path))?;
+        settle_name(&self.dir);
         sync_dir(&self.dir).map_err(while_doing("syncing", &self.dir))?;
         self.settled[slot] = true;
         Ok(())
@@ -154,12 +159,9 @@ fn is_common(fault: ErrorKind) -> bool {
 ///
 /// It cannot be made, or is no directory; in words that name it.
 pub fn make_dir(dir: &Path) -> io::Result<()> {
+    place::trusted(dir)?;
     match DirBuilder::new().mode(0o700).create(dir) {
-        Ok(()) => {
-            let parent = dir.parent().filter(|parent| *parent != Path::new(""));
-            // A name that cannot be made durable is no reason not to start.
-            let _ = sync_dir(parent.unwrap_or(Path::new(".")));
-        }
+        Ok(()) => {}
         // There already; a read-only volume may tell it as EROFS.
         Err(_) if dir.is_dir() => {}
         Err(fault) if fault.kind() == ErrorKind::AlreadyExists => {
@@ -168,6 +170,12 @@ pub fn make_dir(dir: &Path) -> io::Result<()> {
         Err(fault) => return Err(while_doing("making the state directory", dir)(fault)),
     }
     Ok(())
+}
+
+/// Makes the name of the directory durable, where that can be done.
+fn settle_name(dir: &Path) {
+    let parent = dir.parent().filter(|parent| *parent != Path::new(""));
+    let _ = sync_dir(parent.unwrap_or(Path::new(".")));
 }
 
 /// One slot's bytes, as far as its header says that they matter.

@@ -1,18 +1,21 @@
 //! The payload: one of all the versions that a sup has ever written.
 
+use core::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use super::v1;
+use super::{v1, v2};
 use crate::model::Memory;
 
 /// Versions are only ever added, at the end: their places are on people's disks.
 #[derive(Serialize, Deserialize)]
 enum Saved {
     V1(v1::Memory),
+    V2(v2::Memory),
 }
 
 /// Versions that we can read. A number from here on is a newer sup's.
-const VERSIONS: u32 = 1;
+const VERSIONS: u32 = 2;
 
 /// Why a payload gives no memory, though its check sum is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +26,20 @@ pub enum PayloadFault {
     Garbled,
 }
 
+impl fmt::Display for PayloadFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Newer => "the memory is a newer sup's",
+            Self::Garbled => "the memory is garbled",
+        })
+    }
+}
+
 /// The bytes of a memory, in the newest version. Times are rounded down to milliseconds.
 #[must_use]
 pub fn encode(memory: &Memory) -> Vec<u8> {
-    let bytes = postcard::to_allocvec(&Saved::V1(v1::Memory::from(memory)));
-    debug_assert!(bytes.is_ok(), "postcard can write all that v1 has");
+    let bytes = postcard::to_allocvec(&Saved::V2(v2::Memory::from(memory)));
+    debug_assert!(bytes.is_ok(), "postcard can write all that v2 has");
     // Nothing is not a payload: `save` refuses it.
     bytes.unwrap_or_default()
 }
@@ -48,6 +60,7 @@ pub fn decode(payload: &[u8]) -> Result<Memory, PayloadFault> {
     }
     Ok(match saved {
         Saved::V1(memory) => memory.into(),
+        Saved::V2(memory) => memory.into(),
     })
 }
 

@@ -17,17 +17,32 @@ use core::cmp::Ordering;
 use core::fmt;
 use std::io::ErrorKind;
 
-use crate::model::limits::{BLOCK, CHILDREN_MAX, EXITS_KEPT, NAME_MAX, RESTARTS_MAX};
+use crate::model::limits::{
+    ALERTS_MAX, BLOCK, CHILDREN_MAX, EXITS_KEPT, GROUPS_MAX, INCIDENTS_MAX, INSTANCES_MAX,
+    LOOP_RESTARTS_MAX, NAME_MAX, PER_HOUR_MAX, RESTARTS_MAX,
+};
 
 /// Before the payload, in bytes.
 pub const HEADER_SIZE: usize = 28;
 
 /// The longest image, in bytes: no memory within the limits is longer, and a length
 /// field gone wrong cannot ask for more.
-pub const IMAGE_MAX: usize = 128 << 20;
-// Ten bytes are the longest number in postcard; a child has eight besides its lists.
-const CHILD_MAX: usize = NAME_MAX + 10 * (8 + RESTARTS_MAX as usize + 5 * EXITS_KEPT);
-const _: () = assert!(BLOCK + CHILDREN_MAX * CHILD_MAX <= IMAGE_MAX);
+pub const IMAGE_MAX: usize = 256 << 20;
+// Ten bytes are the longest number in postcard, three the longest of 16 bits. A child has
+// eight besides its lists (one more for an instance's in its name), a group eleven.
+const CHILD_MAX: usize = NAME_MAX + 10 * (9 + RESTARTS_MAX as usize + 5 * EXITS_KEPT);
+const GROUP_MAX: usize = NAME_MAX + 10 * (11 + RESTARTS_MAX as usize) + 3 * INSTANCES_MAX as usize;
+// A check's name is no longer than a path.
+const INCIDENT_MAX: usize = NAME_MAX + 4096 + 10 * (6 + LOOP_RESTARTS_MAX as usize + 1);
+const CHANNEL_MAX: usize = NAME_MAX + 10 * (3 + PER_HOUR_MAX as usize) + 14 * INCIDENTS_MAX;
+const _: () = assert!(
+    BLOCK
+        + CHILDREN_MAX * CHILD_MAX
+        + GROUPS_MAX * GROUP_MAX
+        + INCIDENTS_MAX * INCIDENT_MAX
+        + ALERTS_MAX * CHANNEL_MAX
+        <= IMAGE_MAX
+);
 const _: () = assert!(IMAGE_MAX <= u32::MAX as usize);
 
 const MAGIC: [u8; 8] = *b"\x89sup\r\n\x1a\n";

@@ -1,5 +1,6 @@
-//! Version 1 of what is saved. Frozen: `tests/golden/state-v1.bin` stays readable for
-//! ever, so nothing here changes. What memory learns later goes into a `v2`.
+//! Version 1 of what is saved: children only. Frozen: `tests/golden/state-v1.bin` stays
+//! readable for ever, so no field here changes. What memory learned later is in `v2`,
+//! which writes its children as they are here.
 //!
 //! Times are milliseconds. A past moment is its age when it was saved, a coming one what
 //! was left until then: both are short numbers, and mean something under another boot.
@@ -8,6 +9,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Gather as _;
+use crate::model::alert::AlertMemory;
 use crate::model::limits::{EXITS_KEPT, RESTARTS_MAX};
 use crate::model::memory::{self as model, ChildMemory};
 use crate::model::{self as nouns, BootId, Signal, Stage, StartFault, Timeout, Uptime};
@@ -20,7 +23,7 @@ pub(super) struct Memory {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Child {
+pub(super) struct Child {
     name: Box<str>,
     hold: Hold,
     streak: u32,
@@ -35,7 +38,7 @@ struct Child {
 }
 
 #[derive(Serialize, Deserialize)]
-enum Hold {
+pub(super) enum Hold {
     None,
     Up,
     Down,
@@ -43,7 +46,7 @@ enum Hold {
 }
 
 #[derive(Serialize, Deserialize)]
-enum Credit {
+pub(super) enum Credit {
     Whole,
     ParkedFor(u64),
     GaveUp,
@@ -74,41 +77,42 @@ enum Exit {
 
 // ---- from the model ----
 
-impl From<&nouns::Memory> for Memory {
-    fn from(memory: &nouns::Memory) -> Self {
-        let at = memory.at;
-        Self {
-            boot: memory.boot.0,
-            at: u64::try_from(at.as_millis()).unwrap_or(0),
-            children: memory.children.iter().map(|c| Child::of(c, at)).collect(),
-        }
-    }
-}
-
 impl Child {
-    fn of(child: &ChildMemory, at: Uptime) -> Self {
+    pub(super) fn of(child: &ChildMemory, at: Uptime) -> Self {
         Self {
             name: child.name.clone(),
-            hold: match child.hold {
-                model::Hold::None => Hold::None,
-                model::Hold::Up => Hold::Up,
-                model::Hold::Down => Hold::Down,
-                model::Hold::DownUntil(until) => Hold::DownFor(millis(until - at)),
-            },
+            hold: Hold::of(child.hold, at),
             streak: child.streak,
-            window_ages: child.window.iter().map(|&made| millis(at - made)).collect(),
-            credit: match child.credit {
-                model::Credit::Whole => Credit::Whole,
-                model::Credit::Parked(until) => Credit::ParkedFor(millis(until - at)),
-                model::Credit::GaveUp => Credit::GaveUp,
-                model::Credit::Trial => Credit::Trial,
-            },
+            window_ages: ages(&child.window, at),
+            credit: Credit::of(child.credit, at),
             runs: child.runs,
             restarts: child.restarts,
             failures: child.failures,
             up_total: millis(child.up_total),
             wanted_total: millis(child.wanted_total),
-            exits: child.exits.iter().map(|e| Ended::of(e, at)).collect(),
+            exits: child.exits.iter().map(|e| Ended::of(e, at)).gather(),
+        }
+    }
+}
+
+impl Hold {
+    pub(super) fn of(hold: model::Hold, at: Uptime) -> Self {
+        match hold {
+            model::Hold::None => Self::None,
+            model::Hold::Up => Self::Up,
+            model::Hold::Down => Self::Down,
+            model::Hold::DownUntil(until) => Self::DownFor(millis(until - at)),
+        }
+    }
+}
+
+impl Credit {
+    pub(super) fn of(credit: model::Credit, at: Uptime) -> Self {
+        match credit {
+            model::Credit::Whole => Self::Whole,
+            model::Credit::Parked(until) => Self::ParkedFor(millis(until - at)),
+            model::Credit::GaveUp => Self::GaveUp,
+            model::Credit::Trial => Self::Trial,
         }
     }
 }
@@ -147,7 +151,11 @@ impl Exit {
     }
 }
 
-fn millis(span: Duration) -> u64 {
+pub(super) fn ages(moments: &[Uptime], at: Uptime) -> Vec<u64> {
+    moments.iter().map(|&moment| millis(at - moment)).gather()
+}
+
+pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -155,45 +163,55 @@ fn millis(span: Duration) -> u64 {
 
 impl From<Memory> for nouns::Memory {
     fn from(memory: Memory) -> Self {
-        let at = Uptime::from_millis(i64::try_from(memory.at).unwrap_or(i64::MAX));
+        let at = moment(memory.at);
+        let children = memory.children.into_iter();
         Self {
             boot: BootId(memory.boot),
             at,
-            children: memory
-                .children
-                .into_iter()
-                .map(|c| c.into_model(at))
-                .collect(),
+            children: children.map(|child| child.into_model(at)).gather(),
+            groups: Vec::new(),
+            alerts: AlertMemory::default(),
         }
     }
 }
 
 impl Child {
-    fn into_model(self, at: Uptime) -> ChildMemory {
-        let window = newest(&self.window_ages, usize::from(RESTARTS_MAX));
+    pub(super) fn into_model(self, at: Uptime) -> ChildMemory {
         let exits = newest(&self.exits, EXITS_KEPT);
         ChildMemory {
             name: self.name,
-            hold: match self.hold {
-                Hold::None => model::Hold::None,
-                Hold::Up => model::Hold::Up,
-                Hold::Down => model::Hold::Down,
-                Hold::DownFor(left) => model::Hold::DownUntil(at + Duration::from_millis(left)),
-            },
+            hold: self.hold.to_model(at),
             streak: self.streak,
-            window: window.iter().map(|&age| ago(at, age)).collect(),
-            credit: match self.credit {
-                Credit::Whole => model::Credit::Whole,
-                Credit::ParkedFor(left) => model::Credit::Parked(at + Duration::from_millis(left)),
-                Credit::GaveUp => model::Credit::GaveUp,
-                Credit::Trial => model::Credit::Trial,
-            },
+            window: window(&self.window_ages, at),
+            credit: self.credit.to_model(at),
             runs: self.runs,
             restarts: self.restarts,
             failures: self.failures,
             up_total: Duration::from_millis(self.up_total),
             wanted_total: Duration::from_millis(self.wanted_total),
             exits: exits.iter().map(|ended| ended.to_model(at)).collect(),
+        }
+    }
+}
+
+impl Hold {
+    pub(super) fn to_model(&self, at: Uptime) -> model::Hold {
+        match *self {
+            Self::None => model::Hold::None,
+            Self::Up => model::Hold::Up,
+            Self::Down => model::Hold::Down,
+            Self::DownFor(left) => model::Hold::DownUntil(at + Duration::from_millis(left)),
+        }
+    }
+}
+
+impl Credit {
+    pub(super) fn to_model(&self, at: Uptime) -> model::Credit {
+        match *self {
+            Self::Whole => model::Credit::Whole,
+            Self::ParkedFor(left) => model::Credit::Parked(at + Duration::from_millis(left)),
+            Self::GaveUp => model::Credit::GaveUp,
+            Self::Trial => model::Credit::Trial,
         }
     }
 }
@@ -233,7 +251,17 @@ impl Exit {
     }
 }
 
-fn ago(at: Uptime, age: u64) -> Uptime {
+/// When a memory was written.
+pub(super) fn moment(millis: u64) -> Uptime {
+    Uptime::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+pub(super) fn window(ages: &[u64], at: Uptime) -> Vec<Uptime> {
+    let ages = newest(ages, usize::from(RESTARTS_MAX)).iter();
+    ages.map(|&age| ago(at, age)).gather()
+}
+
+pub(super) fn ago(at: Uptime, age: u64) -> Uptime {
     at.before(Duration::from_millis(age))
 }
 

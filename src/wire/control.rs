@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Order;
-use crate::model::report::{ChildReport, SupReport};
+use crate::model::order::ScaleTo;
+use crate::model::report::{CheckReport, ChildReport, GroupReport, SupReport};
 
 /// The version of what follows. It changes with every change here: a client of another
 /// version is told so in words, which never change.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 5;
 
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "control";
@@ -28,17 +29,26 @@ pub struct Hello {
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// How these children stand; all, where none is named.
+    /// How these children and groups stand; all, where none is named.
     Status {
-        /// Their names.
-        children: Vec<String>,
+        /// Their names. A group brings all below it.
+        names: Vec<String>,
     },
-    /// Something of these children.
+    /// Something of these children and groups.
     Order {
-        /// Their names; none: all.
-        children: Vec<String>,
+        /// Their names; none: everything.
+        names: Vec<String>,
         /// What.
         order: Order,
+        /// Whether to answer only when it has been carried out.
+        wait: bool,
+    },
+    /// Another number of instances of a template.
+    Scale {
+        /// The group.
+        group: String,
+        /// How many.
+        to: ScaleTo,
         /// Whether to answer only when it has been carried out.
         wait: bool,
     },
@@ -63,6 +73,8 @@ pub enum Request {
         /// Whether to go on with what comes.
         follow: bool,
     },
+    /// Send a test through every channel of alerts.
+    TestAlerts,
     /// Stop everything and end.
     Shutdown,
 }
@@ -74,17 +86,21 @@ pub enum Reply {
     Sup(SupReport),
     /// How a child stands.
     Child(ChildReport),
+    /// How a check stands: one of the box behind [`Reply::Sup`], others behind their child.
+    Check(CheckReport),
+    /// How a group stands; what is below it follows.
+    Group(GroupReport),
     /// What became of an order.
     Ordered {
-        /// The child.
-        child: String,
+        /// The child or the group.
+        name: String,
         /// What became of it.
         outcome: Outcome,
     },
-    /// What a reload does, or would do, to a child.
+    /// What a reload does, or would do, to a child or a group.
     Planned {
-        /// The child.
-        child: String,
+        /// The child or the group.
+        name: String,
         /// `added`, `removed`, `restarted`, `adjusted`, `kept`.
         change: String,
     },
@@ -102,6 +118,15 @@ pub enum Reply {
         /// In words.
         text: String,
     },
+    /// What became of a test through one channel.
+    Alert {
+        /// Its name.
+        channel: String,
+        /// Whether it was taken.
+        taken: bool,
+        /// What was answered, or why it did not arrive.
+        words: String,
+    },
     /// Something that a person should know besides.
     Warning(String),
     /// That was all.
@@ -111,7 +136,7 @@ pub enum Reply {
 }
 
 /// What became of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It has been carried out.
     Done,
@@ -125,6 +150,10 @@ pub enum Outcome {
     Ending,
     /// The child failed on the way: it is given up, failed, or back in backoff.
     Failed,
-    /// It cannot start: a child that it requires is down.
+    /// It cannot start: what it requires is down.
     Held,
+    /// It cannot start: this group is down, and all that belongs to it.
+    GroupDown(String),
+    /// It cannot start: what it requires belongs to this group, which is down.
+    RequirementDown(String),
 }

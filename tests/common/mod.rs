@@ -3,9 +3,11 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
+pub(crate) mod faults;
 pub(crate) mod old_kernel;
 
 use std::fs;
@@ -19,6 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::Pid;
 use serde_json::Value;
 use sup::model::Uptime;
@@ -51,6 +54,28 @@ pub(crate) fn is_root() -> bool {
 )]
 pub(crate) fn pause(span: Duration) {
     thread::sleep(span);
+}
+
+/// The spans from start to start of runs that have written `date +%s%N` into a file. A run
+/// ends after it has looked at the clock, and the wait for the next one begins after that:
+/// such a span is never shorter than the wait, however busy the machine is.
+pub(crate) fn waits_between(starts: &Path) -> Vec<Duration> {
+    let starts = fs::read_to_string(starts).unwrap();
+    let starts: Vec<u64> = starts.lines().map(|line| line.parse().unwrap()).collect();
+    let spans = starts.windows(2).map(|two| two[1] - two[0]);
+    spans.map(Duration::from_nanos).collect()
+}
+
+/// Copies a program, to be run there. Another process does it: a test beside us that makes a
+/// process would hold our copy open for writing meanwhile, and it could not be run.
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
+/// Copies sup.
+pub(crate) fn copy_sup(to: &Path) {
+    copy_program(Path::new(SUP), to);
 }
 
 /// Polls until there is something; says what it waited for where there is nothing.
@@ -114,13 +139,13 @@ impl Said {
                 return line.clone();
             }
             let left = BOUND.saturating_sub(clock::now() - start);
-            let all: Vec<&str> = lines.0.iter().map(|line| &*line.text).collect();
-            let found = found.count();
-            assert!(
-                !left.is_zero() && !lines.1,
-                "waited in vain for line {nth} with {text:?} ({found} came) in:\n{}",
-                all.join("\n")
-            );
+            if left.is_zero() || lines.1 {
+                let found = found.count();
+                // A panic that holds the lock would be the only one to speak.
+                drop(lines);
+                let all = self.text();
+                panic!("waited in vain for line {nth} with {text:?} ({found} came) in:\n{all}");
+            }
             lines = self.more.wait_timeout(lines, left).unwrap().0;
         }
     }
@@ -297,7 +322,20 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
 
 /// sup, without anything that our own environment may say to it.
 pub(crate) fn sup(args: &[&str]) -> Command {
-    let mut command = Command::new(SUP);
+    // A binary for another machine, behind its emulator: `qemu-arm-static PATH`.
+    let runner = std::env::var("SUP_RUNNER").unwrap_or_else(|_| SUP.to_owned());
+    let mut words = runner.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or(SUP));
+    command.args(words);
+    alone(command, args)
+}
+
+/// A copy of it: another user may not reach the one that was built.
+pub(crate) fn sup_at(binary: &Path, args: &[&str]) -> Command {
+    alone(Command::new(binary), args)
+}
+
+fn alone(mut command: Command, args: &[&str]) -> Command {
     command.args(args);
     // Folders that everybody may search, or "not found" would become "not permitted".
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
@@ -308,16 +346,33 @@ pub(crate) fn sup(args: &[&str]) -> Command {
     for key in ["RUST_LOG", "NOTIFY_SOCKET", "XDG_RUNTIME_DIR"] {
         command.env_remove(key);
     }
-    // Whoever runs the tests in the background ignores INT for all of them.
+    // Whoever runs the tests in the background ignores INT for all of them, or HUP.
     // SAFETY: one system call, which neither allocates nor locks.
     unsafe {
         command.pre_exec(|| {
             nix::sys::signal::signal(Signal::SIGINT, nix::sys::signal::SigHandler::SigDfl)?;
+            nix::sys::signal::signal(Signal::SIGHUP, nix::sys::signal::SigHandler::SigDfl)?;
             Ok(())
         });
     }
     if old_kernel::is_played() {
         old_kernel::play(&mut command);
+    }
+    command
+}
+
+/// A program that refuses to be root, run by somebody else, to whom the folder is given.
+pub(crate) fn run_as_nobody(program: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir("/");
+    if is_root() {
+        let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+        let (uid, gid) = (nobody.uid, nobody.gid);
+        nix::unistd::chown(folder, Some(uid), Some(gid)).unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        let above = folder.parent().unwrap();
+        fs::set_permissions(above, fs::Permissions::from_mode(0o755)).unwrap();
+        command.uid(uid.as_raw()).gid(gid.as_raw());
     }
     command
 }
@@ -416,7 +471,11 @@ impl TestBox {
         let socket = self.path("r/control");
         until("sup to answer", || {
             assert!(program.is_alive(), "it ended: {}", program.err.text());
-            UnixStream::connect(&socket).ok()
+            // A child that is just being made keeps the socket of a sup that was killed
+            // meanwhile, and answers nobody.
+            let stream = UnixStream::connect(&socket).ok()?;
+            let listener = getsockopt(&stream, PeerCredentials).unwrap().pid();
+            (listener == 0 || is_running(listener)).then_some(())
         });
         self.sup = Some(program);
     }
@@ -603,6 +662,8 @@ pub(crate) fn at_once(works: Vec<Box<dyn FnOnce() + Send>>) {
             })
         })
         .collect();
+    // One that fails sends nothing: then the end of all others is waited for, and no longer.
+    drop(done);
     for _ in 0..count {
         if all.recv_timeout(3 * BOUND).is_err() {
             break;

@@ -10,12 +10,17 @@ use nix::libc::{self, sock_filter};
 
 /// The first system call that came after Linux 3.2.
 #[cfg(target_arch = "x86_64")]
-const FIRST_NEW: u32 = 312; // kcmp, 3.5
-#[cfg(not(target_arch = "x86_64"))]
-const FIRST_NEW: u32 = 272; // kcmp, 3.5, in the table that newer machines share
+pub(crate) const FIRST_NEW: u32 = 312; // kcmp, 3.5
+#[cfg(target_arch = "arm")]
+pub(crate) const FIRST_NEW: u32 = 378; // kcmp, 3.5
+#[cfg(not(any(target_arch = "x86_64", target_arch = "arm")))]
+pub(crate) const FIRST_NEW: u32 = 272; // kcmp, 3.5, in the table that newer machines share
 
 const VENDORS_FIRST: u32 = 402;
 const VENDORS_LAST: u32 = 427;
+
+/// ARM has calls of its own up there, without which no program starts (`set_tls`).
+const MACHINES_FIRST: u32 = 0x000f_0000;
 
 /// `prctl` options that came later: a child subreaper (3.4), no new privileges (3.5).
 const NEW_OPTIONS: [i32; 2] = [libc::PR_SET_CHILD_SUBREAPER, libc::PR_SET_NO_NEW_PRIVS];
@@ -26,7 +31,11 @@ pub(crate) fn is_played() -> bool {
 
 /// From its `exec` on, the command sees the old kernel, and so does all that it starts.
 pub(crate) fn play(command: &mut Command) {
-    let filter = filter();
+    install(command, filter());
+}
+
+/// From its `exec` on, a filter decides about each of its system calls.
+pub(crate) fn install(command: &mut Command, filter: Vec<sock_filter>) {
     let install = move || {
         let program = libc::sock_fprog {
             len: u16::try_from(filter.len()).map_err(io::Error::other)?,
@@ -57,20 +66,21 @@ fn filter() -> Vec<sock_filter> {
     let [subreaper, privileges] = NEW_OPTIONS.map(i32::unsigned_abs);
     vec![
         load(0),                          // 0: the number of the call
-        equal(prctl, 3, 0),               // 1: to 5
-        at_least(FIRST_NEW, 0, 7),        // 2: to 10, an old call
-        at_least(VENDORS_FIRST, 0, 5),    // 3: to 9, unknown
-        at_least(VENDORS_LAST + 1, 4, 3), // 4: to 9, unknown; to 8, the vendor's
-        load(16),                         // 5: its first argument
-        equal(subreaper, 1, 0),           // 6: to 8
-        equal(privileges, 0, 2),          // 7: to 8, or to 10
-        error(libc::EINVAL),              // 8
-        error(libc::ENOSYS),              // 9
-        answer(libc::SECCOMP_RET_ALLOW),  // 10
+        equal(prctl, 4, 0),               // 1: to 6
+        at_least(FIRST_NEW, 0, 8),        // 2: to 11, an old call
+        at_least(MACHINES_FIRST, 7, 0),   // 3: to 11, one of the machine's own
+        at_least(VENDORS_FIRST, 0, 5),    // 4: to 10, unknown
+        at_least(VENDORS_LAST + 1, 4, 3), // 5: to 10, unknown; to 9, the vendor's
+        load(16),                         // 6: its first argument
+        equal(subreaper, 1, 0),           // 7: to 9
+        equal(privileges, 0, 2),          // 8: to 9, or to 11
+        error(libc::EINVAL),              // 9
+        error(libc::ENOSYS),              // 10
+        answer(libc::SECCOMP_RET_ALLOW),  // 11
     ]
 }
 
-fn op(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
+pub(crate) fn op(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
     let code = u16::try_from(code).expect("operation codes are small");
     sock_filter { code, jt, jf, k }
 }

@@ -4,11 +4,12 @@ use core::time::Duration;
 
 use sup::model::spec::{Launch, Life, LogSpec};
 use sup::model::{
-    BootId, ChildId, ChildSpec, Exit, Memory, Order, RunId, Signal, Stage, StartFault, Uptime,
+    BootId, CheckId, ChildId, ChildSpec, Exit, Health, Member, Memory, Notice, Order, RunId,
+    Signal, Stage, StartFault, Tree, Uptime,
 };
-use sup::policy::{Action, Answer, Child, Due, Event, Phase, Reach, Rules, Supervisor};
+use sup::policy::{Action, Answer, Child, Due, Event, Group, Phase, Reach, Rules, Supervisor};
 
-pub(crate) fn secs(n: u64) -> Duration {
+pub(crate) const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
@@ -59,23 +60,43 @@ pub(crate) struct Story {
     pub(crate) saved: bool,
     /// The answer to the last order, where that was the last event.
     pub(crate) answer: Option<Answer>,
-    specs: Vec<ChildSpec>,
+    /// The probes that were asked for, the newest last.
+    pub(crate) asked: Vec<(CheckId, u32)>,
+    tree: Tree,
+    /// It has begun, and is not `sup -- COMMAND`.
+    stays: bool,
 }
+
+const RULES: Rules = Rules {
+    shutdown_timeout: secs(20),
+    ends_when_over: false,
+    seed: 1,
+};
 
 impl Story {
     /// At the first event: what can start is being started.
     pub(crate) fn new(specs: impl IntoIterator<Item = ChildSpec>) -> Self {
-        Self::begin(specs.into_iter().collect(), false)
+        Self::begin(Tree::from(specs.into_iter().collect::<Vec<_>>()), false)
     }
 
     /// `sup -- COMMAND`: sup ends with its child.
     pub(crate) fn lone(spec: ChildSpec) -> Self {
-        Self::begin(vec![spec], true)
+        Self::begin(Tree::from(vec![spec]), true)
     }
 
     /// Everything is up, and memory is written.
     pub(crate) fn up(specs: impl IntoIterator<Item = ChildSpec>) -> Self {
-        let mut story = Self::new(specs);
+        Self::new(specs).brought_up()
+    }
+
+    /// At the first event of a tree.
+    pub(crate) fn planted(tree: Tree) -> Self {
+        Self::begin(tree, false)
+    }
+
+    /// All that is started comes up, until nothing is started any more.
+    pub(crate) fn brought_up(self) -> Self {
+        let mut story = self;
         while let Some((id, nth)) = story.starting() {
             story.event(Event::Started {
                 run: RunId { child: id, nth },
@@ -85,22 +106,24 @@ impl Story {
         story
     }
 
-    fn begin(specs: Vec<ChildSpec>, ends_when_over: bool) -> Self {
+    fn begin(tree: Tree, ends_when_over: bool) -> Self {
         let rules = Rules {
-            shutdown_timeout: secs(20),
             ends_when_over,
-            seed: 1,
+            ..RULES
         };
         let mut story = Self {
-            sup: Supervisor::new(specs.clone(), rules),
+            sup: Supervisor::new(tree.clone(), rules),
             now: 0,
             did: String::new(),
             told: Vec::new(),
             saved: false,
             answer: None,
-            specs,
+            asked: Vec::new(),
+            tree,
+            stays: false,
         };
         story.event(Event::Tick);
+        story.stays = !ends_when_over;
         story
     }
 
@@ -113,10 +136,17 @@ impl Story {
     // ---- what happens ----------------------------------------------------------
 
     pub(crate) fn event(&mut self, event: Event) -> String {
-        let actions: Vec<Action> = self
-            .sup
-            .handle(event, Uptime::from_millis(self.now))
-            .collect();
+        let now = Uptime::from_millis(self.now);
+        let other = self.upgraded();
+        let actions: Vec<Action> = self.sup.handle(event, now).collect();
+        if let Some(mut other) = other {
+            let its: Vec<Action> = other.handle(event, now).collect();
+            let deeds = |all: &[Action]| -> Vec<Action> {
+                let deeds = all.iter().copied();
+                deeds.filter(|it| *it != Action::Save).collect()
+            };
+            assert_eq!(deeds(&its), deeds(&actions), "after an upgrade, {event:?}");
+        }
         self.told.clear();
         self.answer = None;
         self.saved = actions.contains(&Action::Save);
@@ -130,15 +160,19 @@ impl Story {
 
     pub(crate) fn order(&mut self, name: &str, order: Order) -> String {
         self.event(Event::Order {
-            child: self.id(name),
+            of: self.member(name),
             order,
         })
     }
 
     pub(crate) fn reload(&mut self, specs: Vec<ChildSpec>) -> String {
-        self.specs.clone_from(&specs);
+        self.replant(Tree::from(specs))
+    }
+
+    pub(crate) fn replant(&mut self, tree: Tree) -> String {
+        self.tree.clone_from(&tree);
         self.sup
-            .reload(specs, secs(20), Uptime::from_millis(self.now));
+            .reload(tree, secs(20), Uptime::from_millis(self.now));
         self.event(Event::Tick)
     }
 
@@ -188,6 +222,17 @@ impl Story {
         })
     }
 
+    /// The last probe of a check is answered.
+    pub(crate) fn probed(&mut self, name: &str, health: Health) -> String {
+        let is_it = |check: &CheckId| {
+            let spec = self.sup.check(*check);
+            spec.is_some_and(|spec| *spec.name == *name)
+        };
+        let mut last = self.asked.iter().rev();
+        let &(check, nth) = last.find(|(check, _)| is_it(check)).expect("a probe");
+        self.event(Event::Probed { check, nth, health })
+    }
+
     /// Until the next deadline.
     pub(crate) fn sleep(&mut self) -> (i64, Due) {
         let due = self.due().expect("something is due");
@@ -211,6 +256,27 @@ impl Story {
         while matches!(self.due(), Some((_, Due::Save))) {
             self.sleep();
         }
+    }
+
+    /// Another program in our place, which must do the same as we: every story is one of
+    /// upgrades, too. Not before the first event; not where it would give other numbers than
+    /// a reload has; not where there are checks, which begin anew, or chance.
+    fn upgraded(&self) -> Option<Supervisor> {
+        let now = Uptime::from_millis(self.now);
+        let differs = |(_, spec, _): (_, &ChildSpec, _)| {
+            let life = &spec.life;
+            !life.checks.is_empty() || life.watchdog.is_some() || life.backoff.jitter_percent > 0
+        };
+        let has_checks = !self.sup.host().0.is_empty();
+        if !self.stays || has_checks || self.sup.children().any(differs) {
+            return None;
+        }
+        let standing = self.sup.hand_over(now).ok()?;
+        let mut next = Supervisor::new(self.tree.clone(), RULES);
+        next.recall(&self.memory(), BootId([1; 16]), now);
+        next.take_over(&standing, now).unwrap();
+        assert_eq!(next.remember(BootId([1; 16]), now), self.memory());
+        (numbers(&next) == numbers(&self.sup)).then_some(next)
     }
 
     // ---- another sup takes over ------------------------------------------------
@@ -240,15 +306,10 @@ impl Story {
 
     /// The next sup, which knows nothing yet.
     fn successor(&self) -> Self {
-        let mut next = Self::begin(Vec::new(), false);
-        next.specs.clone_from(&self.specs);
-        let rules = Rules {
-            shutdown_timeout: secs(20),
-            ends_when_over: false,
-            seed: 1,
-        };
-        next.sup = Supervisor::new(self.specs.clone(), rules);
-        next.now = self.now;
+        let mut next = Self::begin(Tree::from(Vec::new()), false);
+        next.tree.clone_from(&self.tree);
+        next.sup = Supervisor::new(self.tree.clone(), RULES);
+        (next.now, next.stays) = (self.now, false);
         next
     }
 
@@ -266,6 +327,14 @@ impl Story {
     }
 
     // ---- how it stands ---------------------------------------------------------
+
+    pub(crate) fn member(&self, name: &str) -> Member {
+        self.sup.find_member(name).expect("a child or a group")
+    }
+
+    pub(crate) fn group(&self, name: &str) -> &Group {
+        self.sup.group(self.sup.find_group(name).expect("a group"))
+    }
 
     pub(crate) fn id(&self, name: &str) -> ChildId {
         self.sup.find(name).expect("a configured child")
@@ -312,6 +381,11 @@ impl Story {
                 ))
             }
             Action::Look(run) => Some(format!("look {}", name(run))),
+            Action::Probe { check, nth } => {
+                self.asked.push((check, nth));
+                Some(format!("probe {}", self.sup.check(check)?.name))
+            }
+            Action::Pulse(run) => Some(format!("pulse {}", name(run))),
             Action::Answer(answer) => {
                 self.answer = Some(answer);
                 None
@@ -320,7 +394,15 @@ impl Story {
             Action::Alarm(alarm) => Some(format!("alarm {alarm:?}")),
             Action::Save => None,
             Action::Tell(notice) => {
-                let word = format!("{notice:?}");
+                let word = if let Notice::Group { what, .. } = notice {
+                    format!("Group{what:?}")
+                } else if let Notice::Checked { check, health, .. } = notice {
+                    let name = self.sup.check(check).map_or("?", |spec| &spec.name);
+                    self.told.push(format!("{name} {health}"));
+                    return None;
+                } else {
+                    format!("{notice:?}")
+                };
                 let end = word
                     .find(|c: char| !c.is_alphanumeric())
                     .unwrap_or(word.len());
@@ -331,4 +413,21 @@ impl Story {
             }
         }
     }
+}
+
+/// By which numbers children and groups are known.
+fn numbers(sup: &Supervisor) -> Vec<(String, String)> {
+    let children = sup
+        .children()
+        .map(|(id, spec, _)| (spec.name.to_string(), format!("{id:?}")));
+    let groups = sup.rows().iter().filter_map(|(_, member)| match *member {
+        Member::Child(_) => None,
+        Member::Group(id) => {
+            let spec = sup.group(id).spec();
+            Some((spec.name.to_string(), format!("{id:?}")))
+        }
+    });
+    let mut all: Vec<_> = children.chain(groups).collect();
+    all.sort();
+    all
 }

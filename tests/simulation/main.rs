@@ -1,6 +1,6 @@
 //! Random whole lives of a supervisor, each from a seed: first faults, then calm, then the
 //! end. What must hold in all of them stands in `invariants.rs`; `mutants.rs` makes sure
-//! that it is really looked at.
+//! that it is really looked at. `world.rs` lives a life, `checker.rs` watches it.
 //!
 //! ```text
 //! SUP_LIVES=1000000 cargo test --profile release-test --test simulation
@@ -9,14 +9,22 @@
 
 #![allow(clippy::wildcard_enum_match_arm)] // A mutant corrupts one thing and passes on the rest.
 
+mod checker;
 mod config;
+#[path = "../common/dice.rs"]
 mod dice;
+mod facts;
+mod groups;
 mod invariants;
+mod known;
 mod mutants;
+mod seen;
+mod turns;
+mod wishes;
 mod words;
 mod world;
 
-use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
@@ -75,7 +83,7 @@ fn whole_lives() {
         assert_eq!(life.broken, None, "life {seed}");
         return;
     }
-    let (broken, seen) = (Mutex::new(None), AtomicU16::new(0));
+    let (broken, seen) = (Mutex::new(None), AtomicU32::new(0));
     let lives = number("SUP_LIVES").unwrap_or(LIVES);
     in_parallel(lives, |seed| {
         let life = catch_unwind(AssertUnwindSafe(|| world::live(seed, None, false)));
@@ -131,4 +139,16 @@ fn every_mutant_is_caught() {
         true
     });
     assert_eq!(escaped.into_inner().unwrap_or_default(), []);
+}
+
+#[test]
+fn every_invariant_has_a_mutant_that_breaks_it() {
+    let lines = include_str!("invariants.rs").lines();
+    let names = lines.filter_map(|line| line.strip_prefix("    ")?.strip_suffix(','));
+    let invariants: Vec<&str> = names.filter(|name| !name.contains(' ')).collect();
+    assert!(invariants.len() > 30, "{invariants:?}");
+    let broken = MUTANTS.map(|(_, invariant)| format!("{invariant:?}"));
+    let is_safe = |name: &&&str| !broken.iter().any(|it| it == **name);
+    let safe: Vec<&&str> = invariants.iter().filter(is_safe).collect();
+    assert_eq!(safe, [&""; 0]);
 }

@@ -1,6 +1,7 @@
 //! Whose notice it is, and of which kind.
 
-use sup::model::{ChildId, Notice};
+use sup::model::order::GroupNotice;
+use sup::model::{ChildId, Member, Notice};
 
 pub(crate) fn child(notice: &Notice) -> Option<ChildId> {
     match *notice {
@@ -16,16 +17,24 @@ pub(crate) fn child(notice: &Notice) -> Option<ChildId> {
         | Notice::Stopping { run, .. }
         | Notice::Killed { run }
         | Notice::LeftBehind { run } => Some(run.child),
-        Notice::Held { child, .. } | Notice::TermOver { child } => Some(child),
-        Notice::ShuttingDown => None,
+        Notice::Held { child, .. }
+        | Notice::TermOver {
+            of: Member::Child(child),
+        } => Some(child),
+        Notice::TermOver {
+            of: Member::Group(_),
+        }
+        | Notice::Group { .. }
+        | Notice::Checked { .. }
+        | Notice::ShuttingDown => None,
     }
 }
 
 /// How many kinds there are.
-pub(crate) const KINDS: u32 = 15;
+pub(crate) const KINDS: u32 = 21;
 
 /// Its kind, as one bit.
-pub(crate) fn kind(notice: &Notice) -> u16 {
+pub(crate) fn kind(notice: &Notice) -> u32 {
     let n = match notice {
         Notice::Started { .. } => 0,
         Notice::Ready { .. } => 1,
@@ -42,6 +51,16 @@ pub(crate) fn kind(notice: &Notice) -> u16 {
         Notice::Held { .. } => 12,
         Notice::TermOver { .. } => 13,
         Notice::ShuttingDown => 14,
+        Notice::Group { what, .. } => match what {
+            GroupNotice::Restarting { .. } => 15,
+            GroupNotice::Renewed { .. } => 16,
+            GroupNotice::StartFailed { .. } => 17,
+            GroupNotice::Failed { .. } => 18,
+            GroupNotice::Finished { .. } => 19,
+            GroupNotice::Recovered { .. } => 20,
+        },
+        // No life here has checks.
+        Notice::Checked { .. } => 21,
     };
     1 << n
 }

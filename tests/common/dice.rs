@@ -1,4 +1,9 @@
-//! Chance from a seed: the same life each time.
+//! Chance from a seed: the same each time, so that a failure can be repeated.
+
+#![allow(
+    dead_code,
+    reason = "each test file is a crate of its own and uses a part of this"
+)]
 
 /// splitmix64.
 #[derive(Clone, Debug)]
@@ -17,9 +22,19 @@ impl Dice {
         z ^ (z >> 31)
     }
 
+    /// A number of any magnitude.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.any() >> self.below(64)
+    }
+
     /// 0 to `limit - 1`.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.any() % limit
+    }
+
+    /// A place in something of that length; 0 where that is nothing.
+    pub(crate) fn index(&mut self, len: usize) -> usize {
+        usize::try_from(self.below(len.max(1) as u64)).unwrap_or(0)
     }
 
     /// True once in `times`.
@@ -29,9 +44,5 @@ impl Dice {
 
     pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.index(from.len())]
-    }
-
-    pub(crate) fn index(&mut self, len: usize) -> usize {
-        usize::try_from(self.below(len as u64)).unwrap_or(0)
     }
 }
