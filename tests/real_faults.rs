@@ -538,6 +538,24 @@ fn a_stopped_sup_sees_all_that_happened_when_it_goes_on() {
 }
 
 #[test]
+fn who_asks_a_sup_that_does_not_answer_is_told_so() {
+    let sup = TestBox::up(&sleeper("a", "0s"));
+    sup.sup().signal(Sig::SIGSTOP);
+    let verbs = [&["status"][..], &["why", "a"], &["logs", "a"], &["events"]];
+    let asking = verbs.map(|words| Program::start(&mut sup.command(words), None));
+    for asking in asking {
+        assert_eq!(asking.code(), 1, "{}", asking.err.all());
+        let words = asking.err.all();
+        assert!(
+            words.contains("a sup runs here and does not answer"),
+            "{words}"
+        );
+    }
+    sup.sup().signal(Sig::SIGCONT);
+    assert_eq!(sup.child("a")["state"], "up");
+}
+
+#[test]
 fn a_stopped_child_is_up_and_ends_when_it_is_told() {
     let mut sup = TestBox::up(&sleeper("a", "0s"));
     sup.signal("a", Sig::SIGSTOP);

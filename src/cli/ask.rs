@@ -211,15 +211,11 @@ fn gather(client: &mut Client) -> Result<Standing, Failed> {
                 | Reply::Alert { .. }
                 | Reply::Warning(_),
             ) => {}
-            None => return Err(broken_off()),
+            None => return Err(client.broken_off()),
         }
     }
     let standing = sup.map(|sup| Standing { sup, rows, checks });
-    standing.ok_or_else(broken_off)
-}
-
-fn broken_off() -> Failed {
-    Failed::failure("the running sup ended the conversation; it may be ending")
+    standing.ok_or_else(|| client.broken_off())
 }
 
 fn status(client: &mut Client, json: bool) -> Result<Code, Failed> {
@@ -270,7 +266,7 @@ pub(super) fn print_replies(client: &mut Client) -> Result<(Code, bool), Failed>
             Some(Reply::Refused(words)) => return Err(Failed::failure(words)),
             Some(Reply::Sup(_) | Reply::Child(_) | Reply::Check(_) | Reply::Group(_)) => true,
             Some(Reply::Done) => return Ok((code, any)),
-            None => return Err(broken_off()),
+            None => return Err(client.broken_off()),
         };
         if !going {
             return Ok((code, any)); // Nobody reads us any more: `sup logs | head`.
@@ -336,14 +332,6 @@ pub(super) fn whole_status(runtime: &Path) -> Result<Standing, Failed> {
 pub(super) fn story(runtime: &Path, name: &str) -> Result<String, Failed> {
     let standing = standing(runtime, vec![name.to_owned()])?;
     Ok(why::why(&standing, style::is_wanted()))
-}
-
-/// The same, of a sup that must answer within this.
-pub(super) fn standing_within(runtime: &Path, span: Duration) -> Result<Standing, Failed> {
-    let mut client = Client::ask(runtime, &Request::Status { names: Vec::new() })?;
-    let bound = client.answers_within(span);
-    bound.map_err(|error| Failed::failure(error.to_string()))?;
-    gather(&mut client)
 }
 
 fn standing(runtime: &Path, names: Vec<String>) -> Result<Standing, Failed> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::Flags;
-use super::ask::{complain, config_path, runtime, say, standing_within};
+use super::ask::{complain, config_path, runtime, say, whole_status};
 use super::detach::detach;
 use super::{Code, Failed, client};
 use crate::config;
@@ -24,9 +24,6 @@ use crate::wire::json::{self, Status};
 /// Everything together takes no longer: what hangs for good (a volume that does not answer)
 /// ends us, and cron starts the next.
 const BOUND: Duration = Duration::from_secs(30);
-
-/// A sup that runs answers within this.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A turn is over by then: after it we still save, and tell.
 const TURN: Duration = Duration::from_secs(24);
@@ -113,7 +110,7 @@ impl<'a> Once<'a> {
         if let Some(words) = client::waiting(&runtime.join(SOCKET)) {
             return Err(Self::unknown(&words));
         }
-        match standing_within(&runtime, PATIENCE) {
+        match whole_status(&runtime) {
             Ok(standing) => return Ok(Next::Done(self.tell(&standing, Health::Healthy))),
             Err(failed) if failed.code == Code::NotRunning => {}
             Err(failed) => return Err(unknown(failed)),
@@ -153,7 +150,7 @@ impl<'a> Once<'a> {
                 "sup should be running, and does not come up: {words}"
             ))
         })?;
-        let standing = standing_within(runtime, PATIENCE).map_err(unknown)?;
+        let standing = whole_status(runtime).map_err(unknown)?;
         if !self.flags.has("json") {
             say("WARNING: sup was not running although it should; it has been started\n");
         }

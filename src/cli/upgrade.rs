@@ -43,9 +43,7 @@ pub(super) fn upgrade(runtime: &Path, binary: Option<&str>) -> Result<Code, Fail
         }
     }
     let Some(version) = going else {
-        return Err(Failed::failure(
-            "the running sup ended the conversation; it may be ending",
-        ));
+        return Err(client.broken_off());
     };
     let after = who(runtime).map_err(|failed| Failed {
         words: format!(
