@@ -32,7 +32,7 @@ use crate::model::{
 use crate::os::adopt::{self, Record};
 use crate::os::file::LockGuard;
 use crate::os::procfs::{self, Census, Mark};
-use crate::os::reap::{self, Child};
+use crate::os::reap;
 use crate::os::spawn::Stream;
 use crate::os::{boot, clock, hint, signals, spawn};
 use crate::policy::{Action, Alarm, Answer, Event, Phase, Reach, Supervisor};
@@ -533,50 +533,6 @@ impl Core {
         if let Some(Err(error)) = record.map(|record| record.write(dir, name)) {
             log::warn!(target: "sup", "[WARNING] {name}: a sup after this one will not know its process: {error}");
         }
-    }
-
-    /// Takes up a run that another sup has started: from now on we hear of its end. What
-    /// has ended while nobody listened ends now.
-    pub(super) fn adopt(&mut self, child: ChildId, record: Record) {
-        let run = RunId {
-            child,
-            nth: record.nth,
-        };
-        self.record(|supervisor| replay::adopted(run, record.pid, record.at, supervisor));
-        self.supervisor.adopt(run, record.pid, record.at);
-        let name = &self.supervisor.spec(child).name;
-        if record.is_alive() && self.look.is_none() {
-            let text = format!("{name} adopted (pid {})", record.pid);
-            log::info!(target: "sup", "[SUPERVISOR] {text}");
-            self.history.push(clock::wall(), &text);
-        }
-        let spec = self.supervisor.spec(child);
-        self.outputs.attach(child, spec, record.pid);
-        self.look_after(run, record);
-        self.measure_child(child);
-    }
-
-    /// Hears of the end of a run that we have not started; of how it was in every case where
-    /// it is our child: one of the program that this process was before.
-    fn look_after(&mut self, run: RunId, record: Record) {
-        let (ours, watch) = if record.is_our_child() {
-            (true, self.watch(run, Child::inherited(record.pid).ended()))
-        } else {
-            (false, self.watch(run, record.ended()))
-        };
-        // It says that it lives to the same path, and we have not listened until now.
-        let spec = self.supervisor.spec(run.child);
-        let ears = match ready::watchdog_usec(spec) {
-            Some(_) => ready::connect(spec, self.runtime.as_deref()).map(|(ears, _)| ears),
-            None => Ok(Vec::new()),
-        };
-        let hearing = self.hear(run, ears.unwrap_or_default(), Some(clock::now()));
-        self.keep(Live {
-            run,
-            adopted: (!ours).then(|| Box::new(record)),
-            hearing,
-            _watch: Some(watch),
-        });
     }
 
     pub(super) fn keep(&mut self, live: Live) {

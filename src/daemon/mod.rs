@@ -12,6 +12,7 @@
 //! `core::Core`. A panic in a detached task would leave a process that runs and
 //! supervises nothing, so the release profile aborts.
 
+mod adoption;
 mod baton;
 mod changed;
 mod checking;

@@ -14,27 +14,25 @@ use smol::LocalExecutor;
 use smol::channel::Sender;
 use smol::future::yield_now;
 
+use super::adoption::take_up;
 use super::baton::Baton;
 use super::core::{Core, Parts, Shared};
 use super::door::Door;
 use super::http::Http;
-use super::outputs::{Outputs, pipe_of};
+use super::outputs::Outputs;
 use super::recording::Recording;
 use super::saving::Saving;
 use super::turn::{self, Look, Looked};
 use super::upgrade::{self, Image};
 use super::{Input, block_on, live_and_end};
 use crate::config::{self, Mistakes};
-use crate::model::Gather as _;
+use crate::model::Memory;
 use crate::model::limits::{DESCRIPTORS_KEPT, DESCRIPTORS_OF_CHILD, DESCRIPTORS_OWN};
-use crate::model::sorted::Set;
 use crate::model::spec::{Settings, Spec};
-use crate::model::{BootId, Memory, Uptime, tree};
-use crate::os::adopt::{self, ENDING, Record, Verdict};
 use crate::os::file::{LockGuard, lock_dir_soon};
 use crate::os::signals::{self, Signals};
 use crate::os::watch::identity;
-use crate::os::{self, boot, clock, fifo, image, paths, place, procfs, reap, socket, spawn};
+use crate::os::{self, boot, clock, image, paths, place, socket, spawn};
 use crate::policy::{Rules, Supervisor};
 use crate::replay;
 use crate::store::{self, Duty, Store};
@@ -465,111 +463,6 @@ fn see_to_descriptors(count: usize) {
         let room =
             most.saturating_sub(needed - count * DESCRIPTORS_OF_CHILD) / DESCRIPTORS_OF_CHILD;
         log::warn!(target: "sup", "[WARNING] sup may open no more than {most} files, which is enough for some {room} children of {count}; ulimit -Hn {needed}, before sup is started, helps");
-    }
-}
-
-/// Goes on with what the sup before us has left.
-fn take_up(core: &mut Core, baton: Option<&Baton>, runtime: &Path, now: Uptime) {
-    end_checks(runtime);
-    match baton {
-        Some(baton) => core.take_up(baton),
-        None => adopt_all(core, runtime, now),
-    }
-    // The program before us may have heard of an orphan's end and not taken the news.
-    reap::hear(core.adopts);
-    // Each look of cron's would be a mail about it.
-    if core.look.is_none() {
-        tell_of_strangers(core, runtime);
-    }
-}
-
-/// What the checks of the sup before us have left running is of no use to anybody.
-fn end_checks(home: &Path) {
-    let killed = adopt::kill_checks(&home.display().to_string());
-    if killed > 0 {
-        log::info!(target: "sup", "[SUPERVISOR] killed what checks of the sup before left running: {killed} processes");
-    }
-}
-
-/// Takes up what another sup has started under this boot: by what it wrote down, and by
-/// the marks in the environment where it was killed before it could.
-fn adopt_all(core: &mut Core, dir: &Path, now: Uptime) {
-    let (boot, home) = (core.boot, dir.display().to_string());
-    if boot == BootId::default() {
-        return; // Nobody can be known again without one.
-    }
-    let strays = adopt::strays(&home, boot);
-    let children: Vec<_> = core
-        .supervisor
-        .children()
-        .map(|(id, spec, _)| (id, spec.name.clone()))
-        .gather();
-    let strays: Vec<_> = strays
-        .into_iter()
-        .filter(|(child, record)| is_kin(core, dir, child, record.pid))
-        .gather();
-    for (id, name) in children {
-        let written = Record::read(dir, &name).filter(|record| record.boot == boot);
-        let stray = strays
-            .iter()
-            .find(|(child, _)| **child == *name)
-            .map(|(_, record)| *record);
-        let record = match (written, stray) {
-            // A stray of the same run is what its dead main process left behind.
-            (Some(written), Some(stray)) if stray.nth > written.nth => Some(stray),
-            (written, stray) => written.or(stray),
-        };
-        let verdict = Verdict::read(dir, &name).filter(|verdict| verdict.boot == boot);
-        match (record, verdict) {
-            (Some(record), verdict) if verdict.is_none_or(|verdict| verdict.nth < record.nth) => {
-                core.adopt(id, record);
-            }
-            (_, Some(verdict)) => core.adopt_verdict(id, verdict, now),
-            (_, None) => {}
-        }
-    }
-}
-
-/// Whether a process that carries the marks of a child of ours is one. Anybody can write
-/// marks: who runs it must be root, we, or the child's user. One that has given up root by
-/// itself shows by where it writes to.
-fn is_kin(core: &Core, dir: &Path, child: &str, pid: u32) -> bool {
-    let user = procfs::user(pid.cast_signed());
-    if user.is_some_and(|user| user == 0 || user == nix::unistd::getuid().as_raw()) {
-        return true;
-    }
-    let Some(id) = core.supervisor.find(child) else {
-        return false;
-    };
-    let spec = core.supervisor.spec(id);
-    let by_user = user.is_some() && user == spawn::user(&spec.launch);
-    let is_kin = by_user || fifo::is_output(pid, &pipe_of(dir, &spec.name));
-    if !is_kin {
-        log::warn!(target: "sup", "[WARNING] process {pid} of another user pretends to be {child}; left alone");
-    }
-    is_kin
-}
-
-/// Tells of what an earlier sup has started and this configuration does not know: nobody
-/// looks after it any more.
-fn tell_of_strangers(core: &Core, dir: &Path) {
-    let children = core.supervisor.children();
-    let known: Set<_> = children
-        .map(|(_, spec, _)| tree::file_name(&spec.name))
-        .gather();
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let file = entry.file_name();
-        let name = file.to_str().and_then(|name| name.strip_suffix(ENDING));
-        let Some(name) = name.filter(|name| !known.contains(*name)) else {
-            continue;
-        };
-        match Record::read(dir, name).filter(|record| record.boot == core.boot) {
-            Some(record) if record.is_alive() => {
-                let pid = record.pid;
-                log::warn!(target: "sup", "[WARNING] {name} runs on (pid {pid}) and is not configured any more: nobody looks after it; kill {pid} ends it");
-            }
-            Some(_) | None => adopt::erase(dir, name),
-        }
     }
 }
 
