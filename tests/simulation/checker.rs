@@ -7,8 +7,9 @@ use sup::model::spec::{Backoff, OnLimit};
 use sup::model::tree::Tree;
 use sup::model::{ChildSpec, Order, RunId};
 
-use crate::config::{GROUPS, NAMES, letter};
+use crate::config::{CHECKS, GROUPS, NAMES, letter};
 use crate::facts::{self, Facts, GroupFacts, letters, of_group};
+use crate::health::Probe;
 use crate::invariants::Invariant;
 use crate::known::{Batch, GroupTrack, Known, Remembered, State, Track, Word};
 
@@ -23,6 +24,7 @@ pub(crate) struct Checker {
     pub(crate) seen: u32,
     pub(crate) known: Remembered,
     pub(crate) tracks: [Track; NAMES],
+    pub(crate) probes: [[Probe; CHECKS]; NAMES],
     pub(crate) group_tracks: [GroupTrack; GROUPS],
     pub(crate) facts: [Facts; NAMES],
     pub(crate) groups: [GroupFacts; GROUPS],
@@ -59,6 +61,7 @@ impl Checker {
             seen: 0,
             known: Remembered::default(),
             tracks: [Track::default(); NAMES],
+            probes: [[Probe::default(); CHECKS]; NAMES],
             group_tracks: [GroupTrack::default(); GROUPS],
             facts: [Facts::NONE; NAMES],
             groups: [GroupFacts::NONE; GROUPS],
@@ -105,6 +108,7 @@ impl Checker {
         self.rebooted |= rebooted;
         self.root_failed = false;
         self.tracks = [Track::default(); NAMES];
+        self.probes = [[Probe::default(); CHECKS]; NAMES];
         self.group_tracks = [GroupTrack::default(); GROUPS];
         self.configure(tree, children);
         for n in 0..NAMES {
@@ -154,6 +158,7 @@ impl Checker {
             state: State::Live,
             run: run.nth,
             place: run.child.0,
+            run_since: at,
             up_since: Some(at),
             ..Track::default()
         };
@@ -200,6 +205,9 @@ impl Checker {
                     }
                 }
                 (Some(old), Some(new)) => {
+                    if old.life.checks != new.life.checks {
+                        self.probes[n].iter_mut().for_each(Probe::is_unsure);
+                    }
                     if old != *new {
                         self.known.members[n].doubt();
                         self.tracks[n].excused = true;
@@ -210,7 +218,8 @@ impl Checker {
                             track.resting || self.facts[n].temporary;
                         track.resting = false;
                     }
-                    if old.launch != new.launch {
+                    // It is told of its watchdog when it is started.
+                    if old.launch != new.launch || old.life.watchdog != new.life.watchdog {
                         self.launches_otherwise(n);
                     }
                 }
@@ -266,10 +275,16 @@ impl Checker {
     /// Another program goes on: it saves at once, and by itself each minute.
     pub(crate) fn upgraded(&mut self) {
         self.last_save = None;
+        // Checks are not handed over.
+        self.probes = [[Probe::default(); CHECKS]; NAMES];
+        for track in &mut self.tracks {
+            (track.pulse, track.pulse_asked) = (None, false);
+        }
     }
 
     /// All actions of one event have been seen. Returns what a save has kept.
     pub(crate) fn batch_ends(&mut self, members: usize) -> Option<Remembered> {
+        self.health_batch_ends();
         self.groups_batch_ends();
         let expected = u32::from(self.order.is_some());
         self.claim(self.answers == expected, Invariant::OneAnswer);

@@ -4,7 +4,10 @@
 
 use core::time::Duration;
 
-use sup::model::spec::{Backoff, Budget, ExitMatch, Launch, Life, LogSpec, OnLimit, Ready, Stop};
+use sup::model::check::{CheckSpec, Kind, OnCritical, Rhythm};
+use sup::model::spec::{
+    Backoff, Budget, ExitMatch, Launch, Life, LogSpec, OnLimit, Ready, Stop, Watchdog,
+};
 use sup::model::tree::{AutoShutdown, GroupSpec, ROOT, Strategy, Template, Tree};
 use sup::model::{ChildSpec, RestartPolicy, Signal, precedence};
 
@@ -15,6 +18,9 @@ const LETTERS: usize = 10;
 
 /// Instances of the template, at most.
 pub(crate) const INSTANCES: u16 = 6;
+
+/// Checks of one child, at most.
+pub(crate) const CHECKS: usize = 2;
 
 /// Places of children: the letters, then the instances.
 pub(crate) const NAMES: usize = 16;
@@ -287,8 +293,33 @@ fn life(letter: usize, dice: &mut Dice) -> Life {
         after: after.into(),
         requires: requires.into(),
         significant: dice.once_in(4),
+        checks: checks(dice),
+        watchdog: dice.once_in(12).then(|| Watchdog {
+            within: ms(dice.pick(&[60_000, 600_000])),
+            file: None,
+        }),
         ..Life::default()
     }
+}
+
+/// Of the same name and kind, so that a reload may let them go on.
+fn checks(dice: &mut Dice) -> Box<[CheckSpec]> {
+    let count = dice.pick(&[0, 0, 0, 0, 1, CHECKS]);
+    let names = ["one", "two"].into_iter().take(count);
+    let checks = names.map(|name| CheckSpec {
+        name: name.into(),
+        kind: Kind::Process,
+        rhythm: Rhythm {
+            interval: ms(dice.pick(&[30_000, 300_000, 900_000])),
+            start_interval: ms(dice.pick(&[1000, 5000])),
+            start_period: ms(dice.pick(&[0, 0, 10_000, 60_000])),
+            timeout: ms(10_000),
+            retries: dice.pick(&[1, 1, 2, 3]),
+        },
+        on_critical: dice.pick(&[OnCritical::Restart, OnCritical::Restart, OnCritical::Alert]),
+        readies: false,
+    });
+    checks.collect()
 }
 
 fn backoff(dice: &mut Dice) -> Backoff {

@@ -7,7 +7,9 @@ use sup::model::spec::{Backoff, Budget, Life, OnLimit, Ready, Stop};
 use sup::model::tree::{AutoShutdown, GroupSpec, Strategy, Tree};
 use sup::model::{ChildSpec, RestartPolicy, Signal};
 
-use crate::config::{GROUPS, NAMES, group_place, is_group, letter};
+use crate::checker::millis;
+use crate::config::{CHECKS, GROUPS, NAMES, group_place, is_group, letter};
+use crate::health::CheckFacts;
 
 /// A child by its letter, or a group behind all of them: one place in every list of both.
 pub(crate) fn of_group(group: usize) -> usize {
@@ -60,6 +62,9 @@ pub(crate) struct Facts {
     pub(crate) requires: u32,
     pub(crate) after: u32,
     pub(crate) line: Line,
+    pub(crate) checks: [Option<CheckFacts>; CHECKS],
+    /// In milliseconds.
+    pub(crate) watchdog: Option<u64>,
 }
 
 /// One group.
@@ -114,6 +119,8 @@ impl Facts {
             steps: [(0, 0); GROUPS],
             len: 0,
         },
+        checks: [None; CHECKS],
+        watchdog: None,
     };
 
     pub(crate) fn of(spec: &ChildSpec) -> Self {
@@ -138,6 +145,8 @@ impl Facts {
             requires: mask(&spec.life.requires),
             after: mask(&spec.life.after),
             line: Line::default(),
+            checks: CheckFacts::of(&spec.life.checks),
+            watchdog: spec.life.watchdog.as_ref().map(|it| millis(it.within)),
         }
     }
 }

@@ -25,7 +25,8 @@ pub(crate) enum Invariant {
     OnlyTheLivingAreSignalled,
     /// Each wait is first · factor^(n-1), at most `longest`, and is kept.
     DelaysFollow,
-    /// Recovered is said of what was up for `settle`, and of nothing else.
+    /// Recovered is said of what was up, with no check critical, for `settle`, and of
+    /// nothing else.
     SettledIsSettled,
     /// An end that we asked for, or of what is not wanted any more, is never charged.
     AskedIsUncharged,
@@ -33,6 +34,15 @@ pub(crate) enum Invariant {
     OneAnswer,
     /// What an order changed is written in the same batch.
     AcceptedIsSaved,
+    /// One probe of a check is made at a time, and only of what lives; so is a look whether
+    /// it lives.
+    ProbesTakeTurns,
+    /// Nobody is ended for a check that was not critical so often in a row since the start,
+    /// or for a watchdog whose time is not over; and nobody who is being ended already.
+    EndedForAReason,
+    /// Whose check is critical so often in a row is ended where that was asked for, and who
+    /// was silent for too long is, at once.
+    SickAreEnded,
     /// A save that nobody waits for comes a minute after the last.
     SavesAreRare,
     /// What a new supervisor remembers is what the old one wrote; and what it is doing, where
@@ -51,7 +61,7 @@ pub(crate) enum Invariant {
     /// A run that another sup has started is known, or gone: no process is at rest of which
     /// nobody knows.
     AdoptedAreKept,
-    /// At rest nothing is due, where all programs work.
+    /// At rest nothing is due but looks at health, where all programs work.
     Quiet,
     /// Not many deadlines in one instant.
     NoStorm,

@@ -118,7 +118,12 @@ pub(crate) struct Track {
     pub(crate) state: State,
     pub(crate) run: u32,
     pub(crate) place: u16,
+    /// When it had a process.
+    pub(crate) run_since: u64,
     pub(crate) up_since: Option<u64>,
+    /// When it last showed that it lives, and whether sup has asked.
+    pub(crate) pulse: Option<u64>,
+    pub(crate) pulse_asked: bool,
     pub(crate) why: Option<StopWhy>,
     pub(crate) kill_due: Option<u64>,
     pub(crate) killed: bool,
@@ -179,6 +184,8 @@ pub(crate) struct Batch {
     pub(crate) escalated: u32,
     /// Members that ended by themselves, for good.
     pub(crate) finished: u32,
+    /// Children that a check, or their watchdog, must end: one bit each.
+    pub(crate) must_stop: u16,
     /// The root has failed, or ended.
     pub(crate) root_ends: bool,
 }

@@ -15,6 +15,7 @@ mod config;
 mod dice;
 mod facts;
 mod groups;
+mod health;
 mod invariants;
 mod known;
 mod mutants;

@@ -6,7 +6,7 @@ use core::time::Duration;
 use sup::model::memory::{Credit, Hold};
 use sup::model::order::{GroupEnd, GroupNotice, StopWhy};
 use sup::model::tree::{AutoShutdown, Strategy};
-use sup::model::{GroupId, Member, Memory, Notice, Order, RunId, Signal, Tree, Uptime};
+use sup::model::{GroupId, Health, Member, Memory, Notice, Order, RunId, Signal, Tree, Uptime};
 use sup::policy::{Action, Event, Over, Phase, Reach, Supervisor};
 
 use crate::invariants::Invariant;
@@ -61,10 +61,14 @@ pub(crate) enum Mutant {
     RecoversGroupsAtOnce,
     ForgetsTheGroupsBackoff,
     UpgradesToAStranger,
+    ProbesTwice,
+    EndsTheHealthy,
+    EndsTheLively,
+    OverlooksTheSick,
 }
 
 /// Every mutant, and the invariant that must be among those that catch it.
-pub(crate) const MUTANTS: [(Mutant, Invariant); 47] = [
+pub(crate) const MUTANTS: [(Mutant, Invariant); 51] = [
     (Mutant::SpawnsTwice, Invariant::OneRun),
     (Mutant::LosesTheWordOnDisk, Invariant::NothingUnwantedStarts),
     (Mutant::LosesAnExit, Invariant::NothingForgotten),
@@ -115,6 +119,10 @@ pub(crate) const MUTANTS: [(Mutant, Invariant); 47] = [
     ),
     (Mutant::ForgetsTheGroupsBackoff, Invariant::MemoryReadBack),
     (Mutant::UpgradesToAStranger, Invariant::OneRun),
+    (Mutant::ProbesTwice, Invariant::ProbesTakeTurns),
+    (Mutant::EndsTheHealthy, Invariant::EndedForAReason),
+    (Mutant::EndsTheLively, Invariant::EndedForAReason),
+    (Mutant::OverlooksTheSick, Invariant::SickAreEnded),
 ];
 
 /// The place where the bug sits.
@@ -183,6 +191,17 @@ impl Mutation {
                     exit,
                     left,
                 })
+            }
+            (Some(Mutant::EndsTheHealthy), Event::Probed { check, nth, .. }) => {
+                let health = Health::Critical;
+                Some(Event::Probed { check, nth, health })
+            }
+            (Some(Mutant::OverlooksTheSick), Event::Probed { check, nth, .. }) => {
+                let health = Health::Healthy;
+                Some(Event::Probed { check, nth, health })
+            }
+            (Some(Mutant::EndsTheLively), Event::Pulse { run, .. }) => {
+                Some(Event::Pulse { run, last: None })
             }
             (Some(Mutant::StartsWhatNobodyAskedFor), Event::Started { run, pid }) => {
                 Some(Event::Started {
@@ -266,6 +285,9 @@ impl Mutation {
             }
             Some(Mutant::AnswersTwice) => {
                 double(actions, |action| matches!(action, Action::Answer(_)));
+            }
+            Some(Mutant::ProbesTwice) => {
+                double(actions, |action| matches!(action, Action::Probe { .. }));
             }
             Some(Mutant::EndsTwice) => {
                 double(actions, |action| matches!(action, Action::End { .. }));

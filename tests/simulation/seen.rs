@@ -10,6 +10,7 @@ use sup::policy::{Action, Event, Reach};
 use crate::checker::{Checker, is_wait, millis};
 use crate::config::{GROUPS, NAMES};
 use crate::facts::of_group;
+use crate::health::Probe;
 use crate::invariants::Invariant;
 use crate::known::{State, Track, Word};
 
@@ -31,7 +32,8 @@ fn is_clean(exit: Exit) -> bool {
 impl Checker {
     // ---- events --------------------------------------------------------------
 
-    pub(crate) fn event(&mut self, event: &Event, letter: usize) {
+    /// One event. `lived`: what the checker's time is ahead of sup's.
+    pub(crate) fn event(&mut self, event: &Event, letter: usize, lived: u64) {
         (self.order, self.answers, self.accepted, self.saved) = (None, 0, false, false);
         (self.ended, self.actions) = (false, 0);
         let scaled = core::mem::take(&mut self.scaled_next);
@@ -66,8 +68,12 @@ impl Checker {
                 self.patient_until = self.now;
                 self.end_by = self.end_by.map(|at| at.min(self.now + 2000));
             }
-            // Nobody here waits for a path, and no life here has checks.
-            Event::Probed { .. } | Event::Pulse { .. } => {}
+            Event::Probed { check, nth, health } => self.probed(check, nth, health, letter),
+            Event::Pulse { run, last } => {
+                let last = last.map(|at| at.as_millis().cast_unsigned() + lived);
+                self.pulse(run, last, letter);
+            }
+            // Nobody here waits for a path.
             Event::Shutdown
             | Event::Tick
             | Event::Remember
@@ -76,7 +82,7 @@ impl Checker {
         }
     }
 
-    fn is_now(&self, run: RunId, letter: usize, states: &[State]) -> bool {
+    pub(crate) fn is_now(&self, run: RunId, letter: usize, states: &[State]) -> bool {
         let track = &self.tracks[letter];
         (track.run, track.place) == (run.nth, run.child.0) && states.contains(&track.state)
     }
@@ -86,6 +92,7 @@ impl Checker {
             let at_once = self.facts[letter].ready == Ready::Started;
             let track = &mut self.tracks[letter];
             track.state = State::Live;
+            track.run_since = self.now;
             track.up_since = at_once.then_some(self.now);
             if at_once {
                 track.in_rise = 0;
@@ -97,8 +104,11 @@ impl Checker {
     fn ends(&mut self, letter: usize, left: bool) {
         let stays_down = self.is_off(letter) || !self.facts[letter].configured;
         let track = &mut self.tracks[letter];
-        let asked = track.state == State::Stopping && track.why != Some(StopWhy::StartTimeout)
-            || track.doomed;
+        let ends_itself = matches!(
+            track.why,
+            Some(StopWhy::StartTimeout | StopWhy::Unhealthy | StopWhy::Watchdog)
+        );
+        let asked = track.state == State::Stopping && !ends_itself || track.doomed;
         track.doomed &= left;
         track.ended_asked = asked;
         track.unlicensed = !asked && !track.excused && !stays_down;
@@ -114,7 +124,9 @@ impl Checker {
         match *action {
             Action::Spawn(run) => self.spawns(run, letter, alive),
             Action::Signal { run, signal, to } => self.signals(run, letter, signal, to),
-            Action::Look(_) | Action::Probe { .. } | Action::Pulse(_) => {}
+            Action::Look(_) => {}
+            Action::Probe { check, nth } => self.probes(check, nth, letter),
+            Action::Pulse(run) => self.asks_pulse(run, letter),
             Action::Tell(notice) => self.told(&notice, letter),
             Action::Save => self.saved = true,
             Action::Answer(answer) => self.answered(answer),
@@ -162,6 +174,7 @@ impl Checker {
         self.spawns_in_groups(letter);
         let known = &mut self.known.members[letter];
         (known.parked_until, known.maybe_over) = (None, false);
+        self.probes[letter].iter_mut().for_each(Probe::begins_anew);
         self.tracks[letter] = Track {
             in_rise: self.tracks[letter].in_rise,
             state: State::Starting,
@@ -250,7 +263,14 @@ impl Checker {
                 self.tracks[letter].in_rise = 0; // Nobody waits for its try.
             }
             Notice::Recovered { .. } => self.settles(letter),
-            Notice::Stopping { why, .. } => self.tracks[letter].why = Some(why),
+            Notice::Stopping { why, .. } => {
+                match why {
+                    StopWhy::Unhealthy => self.is_unhealthy(letter),
+                    StopWhy::Watchdog => self.has_hung(letter),
+                    _ => {}
+                }
+                self.tracks[letter].why = Some(why);
+            }
             Notice::Held { .. } => {
                 self.tracks[letter].excused = true;
                 self.tracks[letter].in_rise = 0;
@@ -337,7 +357,8 @@ impl Checker {
         let up = self.tracks[letter]
             .up_since
             .is_some_and(|at| self.now >= at + settle);
-        self.claim(up, Invariant::SettledIsSettled);
+        let well = !self.was_sick(letter, settle);
+        self.claim(up && well, Invariant::SettledIsSettled);
         let known = &mut self.known.members[letter];
         (known.streak, known.streak_unsure) = (0, false);
         if core::mem::take(&mut known.trial) || known.charges_unsure {

@@ -31,7 +31,7 @@ pub(crate) fn child(notice: &Notice) -> Option<ChildId> {
 }
 
 /// How many kinds there are.
-pub(crate) const KINDS: u32 = 21;
+pub(crate) const KINDS: u32 = 22;
 
 /// Its kind, as one bit.
 pub(crate) fn kind(notice: &Notice) -> u32 {
@@ -59,7 +59,6 @@ pub(crate) fn kind(notice: &Notice) -> u32 {
             GroupNotice::Finished { .. } => 19,
             GroupNotice::Recovered { .. } => 20,
         },
-        // No life here has checks.
         Notice::Checked { .. } => 21,
     };
     1 << n

@@ -13,7 +13,7 @@ use core::fmt::Write as _;
 use core::time::Duration;
 
 use sup::model::{BootId, ChildId, Exit, GroupId, Memory, RunId, Signal, Tree, Uptime};
-use sup::policy::{Action, Event, GroupPhase, Rules, Supervisor};
+use sup::policy::{Action, Due, Event, GroupPhase, Rules, Supervisor};
 
 use crate::checker::Checker;
 use crate::config::{self, NAMES, letter};
@@ -225,10 +225,9 @@ impl World {
             self.checker.claim(!doomed, Invariant::SharesFate);
             self.checker.claim(rest, Invariant::NothingForgotten);
         }
-        let due = self
-            .sup
-            .next_deadline()
-            .map(|(at, _)| at.as_millis().cast_unsigned());
+        let due = self.sup.next_deadline();
+        let due = due.filter(|(_, due)| !matches!(due, Due::Probe(_) | Due::Pulse(_)));
+        let due = due.map(|(at, _)| at.as_millis().cast_unsigned());
         let due = self.mutation.deadline(due);
         self.checker.claim(!fine || due.is_none(), Invariant::Quiet);
     }
@@ -350,7 +349,11 @@ impl World {
         };
         let repeats = matches!(
             event,
-            Event::Exited { .. } | Event::Cleared { .. } | Event::Ready { .. }
+            Event::Exited { .. }
+                | Event::Cleared { .. }
+                | Event::Ready { .. }
+                | Event::Probed { .. }
+                | Event::Pulse { .. }
         );
         if repeats && self.dice.once_in(8) {
             let span = self.dice.pick(&[0, 1, 100, 20_000]);
@@ -380,7 +383,7 @@ impl World {
         }
         self.checker.now = self.now + self.lived;
         let of = self.whose(&event);
-        self.checker.event(&event, of);
+        self.checker.event(&event, of, self.lived);
         let mut actions = core::mem::take(&mut self.buffer);
         actions.clear();
         let now = uptime(self.now);
@@ -426,11 +429,8 @@ impl World {
             | Event::Cleared { run } => self.letter(run.child),
             Event::Paths { child, .. } => self.letter(child),
             Event::Order { of, .. } => self.checker.member(of),
-            Event::Probed { .. }
-            | Event::Tick
-            | Event::Shutdown
-            | Event::Remember
-            | Event::SaveFailed => 0,
+            Event::Probed { check, .. } => check.of.map_or(0, |child| self.letter(child)),
+            Event::Tick | Event::Shutdown | Event::Remember | Event::SaveFailed => 0,
         }
     }
 
@@ -445,11 +445,8 @@ impl World {
             | Action::Pulse(run)
             | Action::Signal { run, .. } => self.letter(run.child),
             Action::Tell(notice) => crate::words::child(&notice).map_or(0, |id| self.letter(id)),
-            Action::Probe { .. }
-            | Action::Save
-            | Action::Answer(_)
-            | Action::End { .. }
-            | Action::Alarm(_) => 0,
+            Action::Probe { check, .. } => check.of.map_or(0, |child| self.letter(child)),
+            Action::Save | Action::Answer(_) | Action::End { .. } | Action::Alarm(_) => 0,
         };
         let alive = self.processes.iter().any(|process| process.letter == of);
         self.checker.action(action, of, alive);
@@ -479,12 +476,9 @@ impl World {
                 self.coming
                     .retain(|(_, _, item)| matches!(item, Item::Fault));
             }
-            Action::Probe { .. }
-            | Action::Pulse(_)
-            | Action::Tell(_)
-            | Action::Save
-            | Action::Answer(_)
-            | Action::Alarm(_) => {}
+            Action::Probe { check, nth } => self.probe(check, nth),
+            Action::Pulse(run) => self.pulse(run),
+            Action::Tell(_) | Action::Save | Action::Answer(_) | Action::Alarm(_) => {}
         }
     }
 

@@ -1,9 +1,9 @@
 //! Virtual processes: how they begin, what they do when they are signalled, how they end.
 
-use sup::model::{Exit, RunId, Signal, Stage, StartFault};
+use sup::model::{CheckId, Exit, Health, RunId, Signal, Stage, StartFault};
 use sup::policy::{Event, Reach};
 
-use super::{Item, Nature, Process, World, signalled};
+use super::{Item, Nature, Process, World, signalled, uptime};
 
 impl World {
     pub(super) fn death(&mut self, run: RunId, exit: Exit) {
@@ -108,6 +108,33 @@ impl World {
         let longest = self.dice.pick(&[10, 2000, 2000, 15_000, 100_000]);
         let ends = self.dice.once_in(2);
         ends.then(|| (self.dice.below(longest), self.dice.pick(&exits)))
+    }
+
+    /// A check is made; most often well, in calm always.
+    pub(super) fn probe(&mut self, check: CheckId, nth: u32) {
+        use Health::{Critical, Healthy, Unknown, Warning};
+        let (span, health) = match self.calm {
+            true => (1, Healthy),
+            false => (
+                self.dice.pick(&[0, 1, 100, 10_000]),
+                self.dice.pick(&[
+                    Healthy, Healthy, Warning, Unknown, Critical, Critical, Critical, Critical,
+                ]),
+            ),
+        };
+        self.later(span, Item::News(Event::Probed { check, nth, health }));
+    }
+
+    /// It is looked up when a run last showed that it lives.
+    pub(super) fn pulse(&mut self, run: RunId) {
+        let now = uptime(self.now);
+        let last = match self.calm {
+            true => Some(now),
+            false => self
+                .dice
+                .pick(&[None, Some(now), Some(now), Some(uptime(0))]),
+        };
+        self.later(0, Item::News(Event::Pulse { run, last }));
     }
 
     pub(super) fn signal(&mut self, run: RunId, signal: Signal, to: Reach) {

@@ -92,6 +92,8 @@ impl World {
             )
             | Item::Death(run, _)
             | Item::Gone(run) => known.contains(&run.child),
+            // Its checks begin anew.
+            Item::News(Event::Probed { .. } | Event::Pulse { .. }) => false,
             Item::News(_) | Item::Fault => true,
         });
         self.sup = next;
