@@ -188,7 +188,7 @@ fn a_parked_child_is_tried_now_and_then() {
 
 #[test]
 fn a_child_that_settles_begins_anew() {
-    let life = "backoff = { first = \"0s\", settle = \"100ms\" }";
+    let life = "backoff = { first = \"0s\", settle = \"3s\" }";
     let script = "test $SUP_RUN -ge 3 || exit 1; exec sleep 1000";
     let sup = TestBox::up(&format!("[child.a]\n{}\n{life}\n", sh(script)));
     sup.line("a has settled after 2 restarts");
