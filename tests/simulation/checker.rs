@@ -203,10 +203,17 @@ impl Checker {
                         self.known.members[n] = Known::default();
                         self.tracks[n] = Track::default();
                     }
+                    // While its remains are cleared away it is the same one, and whether it
+                    // runs something else now is not known.
+                    let known = &mut self.known.members[n];
+                    known.maybe_over |= core::mem::take(&mut known.given_up);
                 }
                 (Some(old), Some(new)) => {
                     if old.life.checks != new.life.checks {
                         self.probes[n].iter_mut().for_each(Probe::is_unsure);
+                    }
+                    if new.life.autostart && !old.life.autostart {
+                        self.tracks[n].in_rise = 0; // Its group may have come up without it.
                     }
                     if old != *new {
                         self.known.members[n].doubt();

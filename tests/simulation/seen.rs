@@ -102,7 +102,9 @@ impl Checker {
 
     /// A run has ended. Whether that was asked for is settled by whether it was signalled.
     fn ends(&mut self, letter: usize, left: bool) {
-        let stays_down = self.is_off(letter) || !self.facts[letter].configured;
+        let mut above = self.facts[letter].line.steps();
+        let maybe_off = above.any(|(group, _)| self.known.members[of_group(group)].maybe_over);
+        let stays_down = self.is_off(letter) || maybe_off || !self.facts[letter].configured;
         let track = &mut self.tracks[letter];
         let ends_itself = matches!(
             track.why,

@@ -117,7 +117,11 @@ impl Checker {
             }
             Order::Reset => {
                 for below in groups(self.groups[group].groups) {
-                    self.known.members[of_group(below)].reset();
+                    let known = &mut self.known.members[of_group(below)];
+                    // It is to come back, even where it has not gone down yet.
+                    self.group_tracks[below].wished |=
+                        known.given_up || known.parked_until.is_some();
+                    known.reset();
                 }
                 for n in letters(self.groups[group].below) {
                     self.known.members[n].reset();
@@ -193,9 +197,10 @@ impl Checker {
                     State::Live | State::Starting => taken,
                     State::Down | State::Clearing => false,
                 };
-                known.maybe_over |= known.given_up && known.word_unsure && !autostart;
+                let surely = autostart || !known.word_unsure;
+                known.maybe_over |= known.given_up && !surely;
                 known.given_up = false;
-                self.pull_in(self.facts[n].requires, true);
+                self.pull_in(self.facts[n].requires, surely);
             }
         }
     }

@@ -353,7 +353,6 @@ impl World {
                 | Event::Cleared { .. }
                 | Event::Ready { .. }
                 | Event::Probed { .. }
-                | Event::Pulse { .. }
         );
         if repeats && self.dice.once_in(8) {
             let span = self.dice.pick(&[0, 1, 100, 20_000]);
