@@ -9,7 +9,7 @@ use env_logger::{Builder, Env, Target};
 
 use crate::logs::Rotated;
 use crate::model::spec::LogFile;
-use crate::os::{clock, trace};
+use crate::os::{clock, trace, trap};
 
 /// A log file is rotated before it grows beyond this, in bytes: it may lie in RAM.
 const SIZE_MAX: u64 = 128 << 10;
@@ -55,6 +55,24 @@ fn start_at(level: &str, file: Option<&Path>) {
         let words = impossible(payload(panic.payload()), place, &trace::callers());
         log::error!(target: "sup", "{words}");
     }));
+}
+
+/// A mistake in sup itself has last words, also where the binary has none for a panic: in
+/// the log, or on standard error where there is no log.
+pub fn keep_last_words() {
+    trap::listen(|signal, way| {
+        nix::unistd::alarm::set(LAST_WORDS);
+        let at = way.first().copied().unwrap_or(0);
+        let words = impossible(
+            &format!("{signal} at {at:x}"),
+            None,
+            way.get(1..).unwrap_or(&[]),
+        );
+        if log::max_level() == log::LevelFilter::Off {
+            let _nobody_reads = writeln!(io::stderr(), "sup: {words}");
+        }
+        log::error!(target: "sup", "{words}");
+    });
 }
 
 /// What was said in panic, where there is something.

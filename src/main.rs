@@ -10,6 +10,7 @@ use sup::journal;
 use sup::replay::{self, Journal, Telling};
 
 fn main() -> ExitCode {
+    journal::keep_last_words();
     let baton = baton();
     if let Some(path) = asked_to_take_over() {
         return match daemon::can_take_over(&path) {

@@ -512,6 +512,94 @@ fn a_child_that_closes_its_output_runs_on_and_its_next_run_is_heard() {
 
 // ---- stopped and gone on ------------------------------------------------------
 
+/// Puts an instruction that there is not to where sup goes on when it wakes up: where that
+/// is. A panic of the binaries for the boxes is such an instruction.
+#[cfg(target_arch = "x86_64")]
+fn set_trap(pid: i32) -> u64 {
+    use std::os::unix::fs::FileExt;
+    let hex = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
+    let stack = until("it to wait", || {
+        let call = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+        let words: Vec<_> = call.split_whitespace().collect();
+        let waits = matches!(words[0], "232" | "281"); // epoll_wait, epoll_pwait
+        waits.then(|| hex(words[words.len() - 2]))
+    });
+    let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let code = maps
+        .lines()
+        .find(|line| line.contains(" r-xp ") && line.ends_with(exe.to_str().unwrap()));
+    let (start, end) = code
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .split_once('-')
+        .unwrap();
+    let code = hex(start)..hex(end);
+    let mut memory = fs::OpenOptions::new();
+    let memory = memory.read(true).write(true);
+    let memory = memory.open(format!("/proc/{pid}/mem")).unwrap();
+    let mut bytes = [0; 1024];
+    memory.read_exact_at(&mut bytes, stack).unwrap();
+    let mut words = bytes.chunks_exact(8).map(|word| word.try_into().unwrap());
+    // Not the call itself: in a static binary the last words need that very instruction.
+    let back = words.find_map(|word| {
+        let at = u64::from_le_bytes(word);
+        code.contains(&at).then_some(at)
+    });
+    memory.write_all_at(&[0x0f, 0x0b], back.unwrap()).unwrap();
+    back.unwrap()
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_trap_has_last_words_and_children_go_on_under_the_next_sup() {
+    let mut sup = TestBox::up(&sleeper("a", "0s"));
+    let a = sup.pid("a");
+    let at = set_trap(sup.sup().pid);
+    sup.sup().signal(Sig::SIGHUP);
+    assert_eq!(sup.sup().code(), -(Sig::SIGILL as i32));
+    let said = sup.sup().err.all();
+    let words = format!("impossible, please report it: SIGILL at {at:x}; sup ");
+    let (_, way) = said.split_once(&words).unwrap_or_else(|| panic!("{said}"));
+    let (_, way) = way.split_once(", called from ").unwrap();
+    assert!(way.split_whitespace().count() > 1, "{said}");
+    sup.start();
+    assert_eq!(sup.pid("a"), a);
+}
+
+#[test]
+fn an_illegal_instruction_is_told_in_the_log_or_to_whoever_asks() {
+    let sup = TestBox::new(&sleeper("a", "0s"));
+    let log = sup.name("log");
+    let program = Program::start(&mut sup.command(&["run", "--log-file", &log]), None);
+    until("it to be up", || {
+        sup.read("log").contains("a started").then_some(())
+    });
+    let asks = Program::start(&mut sup.command(&["logs", "-f", "a"]), None);
+    // It is told to whom it is sent, as any program would be.
+    for (program, signal) in [(&asks, Sig::SIGILL), (&program, Sig::SIGTRAP)] {
+        until("it to wait", || {
+            let call = fs::read_to_string(format!("/proc/{}/syscall", program.pid)).ok()?;
+            (!call.starts_with("running")).then_some(())
+        });
+        program.signal(signal);
+        assert_eq!(program.code(), -(signal as i32));
+    }
+    let said = asks.err.all();
+    let expected = "sup: [ERROR] this should be impossible, please report it: SIGILL at ";
+    assert!(said.starts_with(expected), "{said}");
+    let said = sup.read("log");
+    assert!(
+        said.contains(
+            "ERROR sup] [ERROR] this should be impossible, please report it: SIGTRAP at "
+        ),
+        "{said}"
+    );
+    common::kill_all(&sup.marked());
+}
+
 #[test]
 fn a_stopped_sup_sees_all_that_happened_when_it_goes_on() {
     let flood = "while ! test -e $DIR/go; do sleep 0.01; done; i=0; while test $i -lt 20000; do echo line $i; i=$((i+1)); done; exec sleep 1000";

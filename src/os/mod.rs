@@ -58,6 +58,7 @@ pub mod spawn;
 #[cfg(target_env = "musl")]
 mod thread_name;
 pub mod trace;
+pub mod trap;
 pub mod trim;
 pub mod walk;
 pub mod watch;

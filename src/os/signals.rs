@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 
 use nix::errno::Errno;
-use nix::sys::signal::Signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use nix::sys::signal::Signal::{SIGCHLD, SIGHUP, SIGILL, SIGINT, SIGTERM, SIGTRAP, SIGUSR2};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -90,7 +90,15 @@ thread_local! {
 /// From now on all signals to us wait, over a change of program too, until the other one
 /// listens.
 pub fn hold() {
-    let _held = SigSet::all().thread_set_mask();
+    let _held = all_but_traps().thread_set_mask();
+}
+
+/// A mistake in us does not wait; it is to have its last words (`trap`).
+fn all_but_traps() -> SigSet {
+    let mut all = SigSet::all();
+    all.remove(SIGILL);
+    all.remove(SIGTRAP);
+    all
 }
 
 /// What we do not listen to does to us again what it does to any program.
@@ -100,7 +108,7 @@ pub fn hear_again() {
 
 /// Signals to us wait until we listen, but for those that end us: nothing runs yet.
 pub fn hold_all_but_end() {
-    let mut held = SigSet::all();
+    let mut held = all_but_traps();
     held.remove(SIGTERM);
     held.remove(SIGINT);
     let _held = held.thread_set_mask();

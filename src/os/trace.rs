@@ -1,8 +1,8 @@
 //! Who called, as addresses: what a panic says where the binary holds no places.
 //!
 //! The text and the numbers of every place that may panic would be a thirtieth of the binary
-//! for the boxes. Without them a panic still has its words, and the way to it, in the manner
-//! of a kernel: whatever lies on the stack and points behind a call may be the way back of
+//! for the boxes. Without them a panic still has the way to it (`trap`), in the manner of a
+//! kernel: whatever lies on the stack and points behind a call may be the way back of
 //! somebody who called. Some of it may be left over; the order is right. The map that
 //! `scripts/dist` keeps says whose addresses they are.
 
@@ -13,24 +13,29 @@ use std::os::unix::fs::FileExt;
 /// How much of the stack is looked at, in bytes, from here up.
 const STACK: usize = 16 << 10;
 
-/// A dozen of them are those of the panic itself.
+/// A dozen of them may be those of the panic itself.
 const CALLERS_MAX: usize = 32;
 
 /// Addresses in our code, the nearest first.
 #[must_use]
 pub fn callers() -> Vec<u64> {
+    let here = 0_usize;
+    callers_from((&raw const here).addr() as u64, None)
+}
+
+/// The same for a stack from there up; the nearest of them may be in a register.
+pub(super) fn callers_from(stack: u64, nearest: Option<u64>) -> Vec<u64> {
     let Some((memory, code)) = memory() else {
         return Vec::new();
     };
-    let mut stack = vec![0; STACK];
-    let here = (&raw const memory)
-        .addr()
-        .next_multiple_of(size_of::<usize>()) as u64;
+    let mut bytes = vec![0; STACK];
     // Read as a file is: what is not there is an error, and no further fault.
-    let length = memory.read_at(&mut stack, here).unwrap_or(0);
-    stack[..length]
-        .chunks_exact(size_of::<usize>())
-        .filter_map(|bytes| Some(usize::from_ne_bytes(bytes.try_into().ok()?) as u64))
+    let length = memory.read_at(&mut bytes, stack).unwrap_or(0);
+    let words = bytes[..length].chunks_exact(size_of::<usize>());
+    let words = words.filter_map(|word| Some(usize::from_ne_bytes(word.try_into().ok()?) as u64));
+    nearest
+        .into_iter()
+        .chain(words)
         .filter(|at| code.contains(at) && is_behind_call(&memory, *at))
         .take(CALLERS_MAX)
         .fold(Vec::new(), |mut all, at| {
