@@ -257,6 +257,12 @@ impl Core {
         self.changed.ring();
     }
 
+    /// Nothing has happened for a while: lets go of what only events need.
+    pub(super) fn rest(&mut self) {
+        self.outputs.rest();
+        self.supervisor.rest();
+    }
+
     /// Writes into the journal, where there is one.
     pub(super) fn record(&mut self, line: impl FnOnce(&Supervisor) -> String) {
         if let Some(recording) = self.recording.as_mut().filter(|it| it.is_open()) {

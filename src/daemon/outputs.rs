@@ -99,6 +99,11 @@ impl Outputs {
         }
     }
 
+    /// Nobody has said anything for a while.
+    pub(super) fn rest(&self) {
+        self.piece.take();
+    }
+
     /// For a sup that goes while its children stay.
     pub(super) fn write_directly(&mut self) {
         self.direct = true;

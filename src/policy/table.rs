@@ -204,6 +204,15 @@ impl Supervisor {
     pub(super) fn mark_runs(&mut self, id: ChildId) {
         let mut of = self.slot(id).parent;
         while let Some((group, _)) = of {
+    /// Gives back what the list of actions has taken up: room that is made anew is not
+    /// memory before something is written there.
+    pub fn rest(&mut self) {
+        let mut fresh = Vec::new();
+        if fresh.try_reserve_exact(self.out.actions.capacity()).is_ok() {
+            self.out.actions = fresh;
+        }
+    }
+
             let group = &mut self.groups[group.index()];
             group.has_runs = true;
             of = group.parent;
