@@ -40,7 +40,9 @@ impl Supervisor {
         }
         self.renumber_causes(&names);
         let instances = self.instances();
-        for spec in children.into_iter().chain(instances) {
+        let mut lives = Vec::new();
+        for mut spec in children.into_iter().chain(instances) {
+            spec.life.share(&mut lives);
             match self.find_present(&spec.name) {
                 Some(id) => self.slots[id.index()].take(spec),
                 None => self.add(spec),
