@@ -4,9 +4,11 @@ use alloc::boxed::Box;
 
 use alloc::vec::Vec;
 
+use super::deps::Links;
 use super::group::{Cause, Group};
 use super::{ACTIONS_PER_CHILD, Phase, Presence, Slot, Supervisor, deps};
 use crate::model::Gather as _;
+use crate::model::alike::Alike;
 use crate::model::memory::{ChildMemory, GroupMemory, Scale};
 use crate::model::order::StopWhy;
 use crate::model::sorted::Map;
@@ -179,8 +181,12 @@ impl Supervisor {
     pub(super) fn link(&mut self) {
         self.link_members();
         let links = deps::link(&self.slots, &self.groups);
+        let none = Alike::<Links>::default();
         for (slot, links) in self.slots.iter_mut().zip(links) {
-            slot.links = links;
+            slot.links = match links.is_empty() {
+                true => none.clone(),
+                false => links.into(),
+            };
         }
         self.order = self.start_order();
         for n in 0..self.order.len() {
@@ -202,10 +208,6 @@ impl Supervisor {
         self.out.actions.reserve(room);
     }
 
-    /// All groups around a child that runs have something to start with, or to end.
-    pub(super) fn mark_runs(&mut self, id: ChildId) {
-        let mut of = self.slot(id).parent;
-        while let Some((group, _)) = of {
     /// Gives back what the list of actions has taken up: room that is made anew is not
     /// memory before something is written there.
     pub fn rest(&mut self) {
@@ -215,6 +217,10 @@ impl Supervisor {
         }
     }
 
+    /// All groups around a child that runs have something to start with, or to end.
+    pub(super) fn mark_runs(&mut self, id: ChildId) {
+        let mut of = self.slot(id).parent;
+        while let Some((group, _)) = of {
             let group = &mut self.groups[group.index()];
             group.has_runs = true;
             of = group.parent;
