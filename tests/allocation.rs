@@ -109,7 +109,7 @@ fn child(n: u16) -> ChildSpec {
             ..Launch::default()
         },
         log: LogSpec::Ring,
-        life,
+        life: life.into(),
     }
 }
 

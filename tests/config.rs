@@ -86,7 +86,7 @@ fn a_minimal_configuration_is_one_command_and_the_defaults() {
                 ..Launch::default()
             },
             log: LogSpec::Ring,
-            life: Life::default(),
+            life: Life::default().into(),
         }]),
     };
     assert_eq!(loaded.spec, expected);
@@ -117,7 +117,7 @@ fn a_full_configuration_says_exactly_this() {
     assert_eq!(*database, database_expected());
     assert_eq!(collector.name, "collector.1".into());
     assert_eq!(collector.launch, collector_launch_expected());
-    assert_eq!(collector.life, collector_life_expected());
+    assert_eq!(collector.life, collector_life_expected().into());
     let log = LogFile {
         path: "/etc/logs/collector.log".into(),
         max_size: 1 << 20,
@@ -189,8 +189,9 @@ fn workers_expected() -> GroupSpec {
         life: Life {
             after: Box::new(["database".into()]),
             significant: false,
-            ..database.life
-        },
+            ..(*database.life).clone()
+        }
+        .into(),
     };
     GroupSpec {
         strategy: Strategy::SimpleOneForOne,
@@ -229,7 +230,8 @@ fn database_expected() -> ChildSpec {
             },
             significant: true,
             ..Life::default()
-        },
+        }
+        .into(),
     }
 }
 
@@ -2062,5 +2064,8 @@ fn an_instance_has_its_number_in_its_checks() {
         panic!()
     };
     assert_eq!(&**to, "127.0.0.1:807");
-    assert_eq!(life.watchdog.unwrap().file.as_deref(), Some("/beat7"));
+    assert_eq!(
+        life.watchdog.clone().unwrap().file.as_deref(),
+        Some("/beat7")
+    );
 }

@@ -557,7 +557,7 @@ fn child(name: &str, change: impl FnOnce(&mut Life)) -> ChildSpec {
         name: name.into(),
         launch: Launch::default(),
         log: LogSpec::Ring,
-        life,
+        life: life.into(),
     }
 }
 

@@ -249,10 +249,13 @@ impl Alerts {
         self.0.incidents.borrow_mut().fold(key);
     }
 
-    /// A figure for those that draw them.
+    /// A figure for those that draw them; where nobody does, it is not kept.
     pub fn measure(&self, metric: Metric, of: &str, value: f64) {
-        let mut figures = self.0.figures.borrow_mut();
-        figures.insert((metric, of.to_owned()), value);
+        let draws = |line: &Line| line.spec.channel.measures();
+        if self.0.lines.borrow().iter().any(draws) {
+            let mut figures = self.0.figures.borrow_mut();
+            figures.insert((metric, of.to_owned()), value);
+        }
     }
 
     /// A person has started it anew.
@@ -393,7 +396,7 @@ enum Woken {
 async fn serve(office: Rc<Office>, spec: AlertSpec, waiting: Receiver<Rc<Telling>>) {
     let (name, interval) = (spec.name.clone(), spec.interval);
     let beats = spec.channel.beats();
-    let measures = matches!(spec.channel, Channel::AppInsights(_));
+    let measures = spec.channel.measures();
     let mut voice = Voice::new(spec);
     loop {
         if beats {

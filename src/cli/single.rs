@@ -54,7 +54,7 @@ pub fn spec(flags: &Flags, command: Vec<CString>) -> Result<Spec, String> {
             ..Launch::default()
         },
         log: LogSpec::Inherit,
-        life,
+        life: life.into(),
     };
     let alerts = flags.get("notification-script").map(script).transpose()?;
     let settings = Settings {

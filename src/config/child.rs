@@ -112,7 +112,7 @@ impl Draft {
                 name: name.into(),
                 launch: self.launch,
                 log: self.log,
-                life: self.life,
+                life: self.life.into(),
             },
             place,
             links: self.links,

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use smol::future::FutureExt as _;
+
 use super::baton::Baton;
 use super::core::{Core, Live};
 use super::outputs::pipe_of;
@@ -148,7 +150,7 @@ impl Core {
         let (ours, watch) = if record.is_our_child() {
             (true, self.watch(run, Child::inherited(record.pid).ended()))
         } else {
-            (false, self.watch(run, record.ended()))
+            (false, self.watch(run, record.ended().boxed_local()))
         };
         // It says that it lives to the same path, and we have not listened until now.
         let spec = self.supervisor.spec(run.child);
@@ -161,7 +163,7 @@ impl Core {
             run,
             adopted: (!ours).then(|| Box::new(record)),
             hearing,
-            _watch: Some(watch),
+            _watch: watch,
         });
     }
 }

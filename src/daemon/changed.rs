@@ -1,6 +1,6 @@
 //! A bell: tasks wait until something has changed.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 /// listens, misses nothing.
 #[derive(Default)]
 pub(super) struct Changed {
-    listeners: RefCell<Vec<Waker>>,
+    listeners: Cell<Vec<Waker>>,
 }
 
 impl Changed {
@@ -24,7 +24,9 @@ impl Changed {
             if std::mem::replace(&mut rung, true) {
                 return Poll::Ready(());
             }
-            self.listeners.borrow_mut().push(context.waker().clone());
+            let mut listeners = self.listeners.take();
+            listeners.push(context.waker().clone());
+            self.listeners.set(listeners);
             Poll::Pending
         })
         .await;

@@ -3,10 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fs;
+use std::future::{self, poll_fn};
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
 use smol::channel::Sender;
+use smol::future::FutureExt as _;
 use smol::{LocalExecutor, Task};
 
 use super::changed::Changed;
@@ -116,7 +118,7 @@ pub(super) struct Live {
     pub(super) adopted: Option<Box<Record>>,
     /// Of one that may say something.
     pub(super) hearing: Option<Box<Hearing>>,
-    pub(super) _watch: Option<Task<()>>,
+    pub(super) _watch: Task<()>,
 }
 
 /// What [`Core`] is made of.
@@ -255,6 +257,12 @@ impl Core {
         self.changed.ring();
     }
 
+    /// Nothing has happened for a while: lets go of what only events need.
+    pub(super) fn rest(&mut self) {
+        self.outputs.rest();
+        self.supervisor.rest();
+    }
+
     /// Writes into the journal, where there is one.
     pub(super) fn record(&mut self, line: impl FnOnce(&Supervisor) -> String) {
         if let Some(recording) = self.recording.as_mut().filter(|it| it.is_open()) {
@@ -323,8 +331,8 @@ impl Core {
                 };
                 let failed = matches!(event, Event::StartFailed { .. });
                 if failed && self.has_paths(run.child) {
-                    let news = async move { Input::Event(event) };
-                    self.tell_after_look(run.child, news).detach();
+                    let news = future::ready(Input::Event(event));
+                    self.tell_after_look(run.child, news.boxed_local()).detach();
                 } else {
                     self.events.push_back(event);
                 }
@@ -467,21 +475,28 @@ impl Core {
             run,
             adopted: None,
             hearing,
-            _watch: Some(watch),
+            _watch: watch,
         });
         Ok(pid)
     }
 
     /// Tells the loop how a run ends.
-    pub(super) fn watch(&self, run: RunId, end: impl Future<Output = Exit> + 'static) -> Task<()> {
-        let end = async move { Input::Ended(run, end.await) };
+    pub(super) fn watch(
+        &self,
+        run: RunId,
+        mut end: impl Future<Output = Exit> + Unpin + 'static,
+    ) -> Task<()> {
         if self.has_paths(run.child) {
-            return self.tell_after_look(run.child, end);
+            let end = async move { Input::Ended(run, end.await) };
+            return self.tell_after_look(run.child, end.boxed_local());
         }
         let inbox = self.inbox.clone();
-        super::spawn(&self.executor, async move {
-            let _loop = inbox.try_send(end.await); // It has room for everything.
-        })
+        let tell = move |exit| {
+            let _loop = inbox.try_send(Input::Ended(run, exit)); // It has room for everything.
+        };
+        // There is one for each child, and a block would keep what it waits for three times.
+        let watch = poll_fn(move |context| end.poll(context).map(&tell));
+        super::spawn(&self.executor, watch)
     }
 
     /// Hears what a run says, and has last said that it lives at `heard`.

@@ -126,7 +126,8 @@ async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
         let rests = rest.is_some_and(|rest| deadline.is_none_or(|deadline| rest < deadline));
         match next(&inbox, if rests { rest } else { deadline }).await {
             None if rests => {
-                trim::give_code_back();
+                core.borrow_mut().rest();
+                trim::give_back();
                 trimmed = true;
             }
             None => {

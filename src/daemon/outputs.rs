@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::fs::File;
+use std::future::poll_fn;
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use smol::{LocalExecutor, Task};
@@ -58,7 +60,7 @@ pub(super) struct Tap {
     pub(super) sink: RefCell<Sink>,
     pub(super) changed: Changed,
     /// Lines that are counted for checks.
-    counts: RefCell<Vec<Count>>,
+    counts: RefCell<Box<[Count]>>,
 }
 
 /// Lines that are counted for one check.
@@ -97,6 +99,11 @@ impl Outputs {
         }
     }
 
+    /// Nobody has said anything for a while.
+    pub(super) fn rest(&self) {
+        self.piece.take();
+    }
+
     /// For a sup that goes while its children stay.
     pub(super) fn write_directly(&mut self) {
         self.direct = true;
@@ -133,7 +140,7 @@ impl Outputs {
             });
         };
         if let Some(output) = self.place(id) {
-            output.tap.counts.borrow_mut().clear(); // What the last run said is past.
+            output.tap.counts.take(); // What the last run said is past.
         }
         if spec.log == LogSpec::Inherit {
             return Ok(Stream::Ours);
@@ -266,23 +273,22 @@ impl Outputs {
         let Some(output) = self.place(id) else {
             return;
         };
-        let mut counts = output.tap.counts.borrow_mut();
-        let mut known = std::mem::take(&mut *counts);
-        for check in &spec.life.checks {
+        let mut known = output.tap.counts.take().into_vec();
+        let counts = spec.life.checks.iter().filter_map(|check| {
             let Kind::Log { text, within, .. } = &check.kind else {
-                continue;
+                return None;
             };
             let same =
                 |count: &Count| count.check.name == check.name && count.check.kind == check.kind;
-            let count = match known.iter().position(same) {
+            Some(match known.iter().position(same) {
                 Some(at) => known.swap_remove(at),
                 None => Count {
                     check: check.clone(),
                     lines: Lines::new(text, *within),
                 },
-            };
-            counts.push(count);
-        }
+            })
+        });
+        output.tap.counts.replace(counts.gather());
     }
 
     /// How many lines a check has counted.
@@ -333,27 +339,33 @@ pub(super) fn pipe_of(dir: &Path, child: &str) -> PathBuf {
     dir.join(format!("{}.out", tree::file_name(child)))
 }
 
-/// Reads a pipe for ever: it has no end, because we hold its other end too.
-async fn read(source: Rc<Async<File>>, tap: Rc<Tap>, piece: Rc<RefCell<Box<[u8]>>>) {
-    let name = &tap.name;
-    let mut told = Told::default();
-    loop {
-        let taken = source
-            .read_with(|mut pipe| take(&mut pipe, &tap, &piece))
-            .await;
-        match taken {
-            Ok(Some(fault)) if told.is_news(&fault, clock::now()) => {
-                log::warn!(target: "sup", "[WARNING] {name}: its log: {fault}");
+/// Reads a pipe for ever: it has no end, because we hold its other end too. There is one for
+/// each child, and an `async` function would keep what it is given twice.
+fn read(
+    source: Rc<Async<File>>,
+    tap: Rc<Tap>,
+    piece: Rc<RefCell<Box<[u8]>>>,
+) -> impl Future<Output = ()> {
+    let mut told = None::<Box<Told>>;
+    poll_fn(move |context| {
+        let taken = source.poll_read_with(context, |mut pipe| take(&mut pipe, &tap, &piece));
+        let name = &tap.name;
+        match ready!(taken) {
+            Ok(None) => {}
+            Ok(Some(fault)) => {
+                if told.get_or_insert_default().is_news(&fault, clock::now()) {
+                    log::warn!(target: "sup", "[WARNING] {name}: its log: {fault}");
+                }
             }
-            Ok(Some(_) | None) => {}
             Err(error) => {
                 log::warn!(target: "sup", "[WARNING] {name}: its output cannot be read: {error}");
-                return;
+                return Poll::Ready(());
             }
         }
         tap.changed.ring();
-        smol::future::yield_now().await;
-    }
+        context.waker().wake_by_ref(); // Others have their turn before the next piece.
+        Poll::Pending
+    })
 }
 
 /// What has been told of the faults of one log.

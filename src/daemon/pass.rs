@@ -4,6 +4,8 @@
 use std::io;
 use std::rc::Weak;
 
+use smol::future::FutureExt as _;
+
 use super::baton::{Baton, Pipe, Run};
 use super::core::{Core, Live};
 use super::history::History;
@@ -92,9 +94,10 @@ impl Core {
         });
         let hearing = self.hear(run, ears.gather(), passed.heard);
         let watch = match (phase, adopted) {
-            (Phase::Clearing { .. }, _) => None, // Its end has been told.
-            (_, Some(record)) => Some(self.watch(run, record.ended())),
-            (_, None) => Some(self.watch(run, Child::inherited(process.pid).ended())),
+            // Its end has been told.
+            (Phase::Clearing { .. }, _) => super::spawn(&self.executor, async {}),
+            (_, Some(record)) => self.watch(run, record.ended().boxed_local()),
+            (_, None) => self.watch(run, Child::inherited(process.pid).ended()),
         };
         self.keep(Live {
             run,

@@ -2,6 +2,7 @@
 //! them has ended or could not be started.
 
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ impl Core {
     pub(super) fn tell_after_look(
         &self,
         child: ChildId,
-        news: impl Future<Output = Input> + 'static,
+        news: Pin<Box<dyn Future<Output = Input>>>,
     ) -> Task<()> {
         let paths = self.supervisor.spec(child).life.wait_path.clone();
         let (inbox, after) = (self.inbox.clone(), Rc::clone(&self.paths.after));

@@ -136,6 +136,12 @@ impl Channel {
         matches!(self, Self::UptimeKuma(_) | Self::Healthchecks(_))
     }
 
+    /// Whether it is told figures.
+    #[must_use]
+    pub const fn measures(&self) -> bool {
+        matches!(self, Self::AppInsights(_))
+    }
+
     /// What is less bad is not told unless asked for: a page that says "down" means it.
     const fn level(&self) -> Level {
         if self.beats() {

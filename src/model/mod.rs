@@ -5,6 +5,7 @@
 //! [`report`], [`standing`], [`order`]).
 
 pub mod alert;
+pub mod alike;
 pub mod check;
 pub mod exit;
 pub mod gather;

@@ -186,7 +186,7 @@ mod tests {
             name: name.into(),
             launch: Launch::default(),
             log: LogSpec::Ring,
-            life,
+            life: life.into(),
         }
     }
 

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::alert::AlertSpec;
+use super::alike::Alike;
 use super::check::CheckSpec;
 use super::exit::Signal;
 use super::tree::Tree;
@@ -67,8 +68,8 @@ pub struct ChildSpec {
     pub launch: Launch,
     /// Where its output goes.
     pub log: LogSpec,
-    /// What happens over its life.
-    pub life: Life,
+    /// What happens over its life: of most children the same.
+    pub life: Alike<Life>,
 }
 
 /// How a process is made. A change of any of this needs a restart to take effect.

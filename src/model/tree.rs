@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::spec::{Backoff, Budget, ChildSpec, LogSpec, RestartPolicy, Watchdog};
+use super::spec::{Backoff, Budget, ChildSpec, Life, LogSpec, RestartPolicy, Watchdog};
 
 use crate::model::Gather as _;
 
@@ -128,8 +128,7 @@ impl Template {
         for word in &mut launch.command {
             *word = fill_word(word, &number);
         }
-        let files = launch.dir.iter_mut().chain(&mut launch.env_files);
-        for text in files.chain(&mut child.life.wait_path) {
+        for text in launch.dir.iter_mut().chain(&mut launch.env_files) {
             *text = fill(text, &number);
         }
         for (_, value) in &mut launch.env {
@@ -138,16 +137,32 @@ impl Template {
         if let LogSpec::File(file) = &mut child.log {
             file.path = fill(&file.path, &number);
         }
-        for check in &mut child.life.checks {
-            check.fill(&number);
+        if child.life.has_texts() {
+            child.life.fill(&number);
+        }
+        child
+    }
+}
+
+impl Life {
+    /// Whether there is anything in which an instance could have its number.
+    fn has_texts(&self) -> bool {
+        !self.wait_path.is_empty() || !self.checks.is_empty() || self.watchdog.is_some()
+    }
+
+    fn fill(&mut self, number: &str) {
+        for text in &mut self.wait_path {
+            *text = fill(text, number);
+        }
+        for check in &mut self.checks {
+            check.fill(number);
         }
         if let Some(Watchdog {
             file: Some(path), ..
-        }) = &mut child.life.watchdog
+        }) = &mut self.watchdog
         {
-            *path = fill(path, &number);
+            *path = fill(path, number);
         }
-        child
     }
 }
 
@@ -250,7 +265,7 @@ impl From<Vec<ChildSpec>> for Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::spec::{Launch, Life, LogFile};
+    use crate::model::spec::{Launch, LogFile};
 
     #[test]
     fn an_instance_has_its_number_wherever_the_template_asks_for_it() {
@@ -279,7 +294,8 @@ mod tests {
                     within: core::time::Duration::from_secs(9),
                 }),
                 ..Life::default()
-            },
+            }
+            .into(),
         };
         let third = Template { child, count: 4 }.instance(3);
         assert_eq!(&*third.name, "workers/3");
@@ -295,7 +311,11 @@ mod tests {
         assert_eq!(&*third.launch.env[0].1, "3");
         assert_eq!(&*third.launch.env_files[0], "/etc/w3.env");
         assert_eq!(&*third.life.wait_path[0], "/mnt/3");
-        let beat = third.life.watchdog.and_then(|watchdog| watchdog.file);
+        let beat = third
+            .life
+            .watchdog
+            .clone()
+            .and_then(|watchdog| watchdog.file);
         assert_eq!(beat.as_deref(), Some("/tmp/3.beat"));
         let LogSpec::File(file) = third.log else {
             panic!()

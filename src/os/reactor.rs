@@ -150,10 +150,10 @@ impl Reactor {
         let known = woken.len();
         let ends = EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
         if event.events().intersects(EpollFlags::EPOLLIN | ends) {
-            woken.extend(waits.read.take());
+            woken.extend(waits.take(Direction::Read));
         }
         if event.events().intersects(EpollFlags::EPOLLOUT | ends) {
-            woken.extend(waits.write.take());
+            woken.extend(waits.take(Direction::Write));
         }
         if woken.len() == known {
             // Nobody waits for that any more, and it would be said again and again.
@@ -189,7 +189,7 @@ impl Reactor {
             all.resize_with(number + 1, Waits::default);
         }
         let waits = &mut all[number];
-        let before = waits.place(direction).replace(waker.clone());
+        let before = waits.put(direction, waker.clone());
         let wanted = waits.wanted() | waits.armed;
         let result = match wanted == waits.armed {
             true => Ok(()),
@@ -202,11 +202,12 @@ impl Reactor {
 
     /// Whether nothing has come since somebody has begun to wait.
     pub(super) fn is_waiting(&self, fd: RawFd, direction: Direction) -> bool {
-        let mut all = self.waits.borrow_mut();
-        let waits = usize::try_from(fd)
-            .ok()
-            .and_then(|number| all.get_mut(number));
-        waits.is_some_and(|waits| waits.place(direction).is_some())
+        let all = self.waits.borrow();
+        let waits = usize::try_from(fd).ok().and_then(|number| all.get(number));
+        waits.is_some_and(|waits| match direction {
+            Direction::Read => waits.read.is_some(),
+            Direction::Write => waits.write.is_some(),
+        })
     }
 
     /// This descriptor is about to be closed.
@@ -248,7 +249,8 @@ impl Reactor {
 /// Who waits for one descriptor.
 struct Waits {
     read: Option<Waker>,
-    write: Option<Waker>,
+    /// Hardly ever anybody, and each child has two descriptors: a small place.
+    write: Option<Box<Waker>>,
     /// What the kernel has been asked for.
     armed: EpollFlags,
 }
@@ -264,10 +266,17 @@ impl Default for Waits {
 }
 
 impl Waits {
-    fn place(&mut self, direction: Direction) -> &mut Option<Waker> {
+    fn put(&mut self, direction: Direction, waker: Waker) -> Option<Waker> {
         match direction {
-            Direction::Read => &mut self.read,
-            Direction::Write => &mut self.write,
+            Direction::Read => self.read.replace(waker),
+            Direction::Write => self.write.replace(Box::new(waker)).map(|before| *before),
+        }
+    }
+
+    fn take(&mut self, direction: Direction) -> Option<Waker> {
+        match direction {
+            Direction::Read => self.read.take(),
+            Direction::Write => self.write.take().map(|waker| *waker),
         }
     }
 

@@ -64,8 +64,19 @@ impl<T: AsFd> Async<T> {
         &self,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> impl Future<Output = io::Result<R>> {
-        // Small, because there is one for each child: no state but what is tried.
-        poll_fn(move |context| self.poll(Direction::Read, context, &mut op))
+        poll_fn(move |context| self.poll_read_with(context, &mut op))
+    }
+
+    /// The same, for those who keep small what they wait with.
+    ///
+    /// # Errors
+    /// Those of the operation, and where the kernel cannot tell.
+    pub fn poll_read_with<R>(
+        &self,
+        context: &Context<'_>,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.poll(Direction::Read, context, op)
     }
 
     /// Tries this, and again whenever there is room, until it does not block.

@@ -8,6 +8,25 @@ use nix::libc;
 /// never across the border of a mapping (`do_fault_around`).
 const CHUNK: usize = 8 << 10;
 
+/// The smallest page that there is, in bytes.
+const PAGE: usize = 4 << 10;
+
+/// So much of the stack below a call is left to what it calls itself, in bytes.
+const MARGIN: usize = 4 << 10;
+
+/// So much below that may have been written to, in bytes. It is the first thread's stack,
+/// which has many times as much to itself (`mmap_base` in the kernel).
+const DEPTH: usize = 128 << 10;
+
+/// Lets go of the pages of our own program and of its stack. Of code last: what comes after
+/// it needs some.
+pub fn give_back() {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let exe = fs::read_link("/proc/self/exe").unwrap_or_default();
+    give_stack_back();
+    give_code_back(&maps, &exe.to_string_lossy());
+}
+
 /// Lets go of the pages of our own program: reading a configuration and making children
 /// touches all of it, waiting for them a quarter. What is needed again comes back from
 /// the page cache, in small pieces: neighbouring chunks are marked differently (in what a
@@ -15,11 +34,8 @@ const CHUNK: usize = 8 << 10;
 ///
 /// Only what is never written: the program's first read-only mapping and its code. Other
 /// read-only mappings may have been relocated, and would come back as they are in the file.
-pub fn give_code_back() {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let exe = fs::read_link("/proc/self/exe").unwrap_or_default();
-    let exe = exe.to_string_lossy();
-    for (start, length) in maps.lines().filter_map(|line| unwritten(line, &exe)) {
+fn give_code_back(maps: &str, exe: &str) {
+    for (start, length) in maps.lines().filter_map(|line| unwritten(line, exe)) {
         // By address, so that a second time marks the same ones.
         let borders = (start.next_multiple_of(CHUNK)..start + length).step_by(CHUNK);
         for chunk in borders.filter(|chunk| (chunk / CHUNK).is_multiple_of(2)) {
@@ -33,10 +49,20 @@ pub fn give_code_back() {
     }
 }
 
+/// Lets go of the pages of the stack that deeper calls than this one have written to. Never
+/// a part of its caller, whose frame might be longer than the margin.
+#[inline(never)]
+fn give_stack_back() {
+    let here = 0_u8;
+    let end = (&raw const here as usize - MARGIN) / PAGE * PAGE;
+    advise(end - DEPTH, DEPTH, libc::MADV_DONTNEED);
+}
+
 fn advise(start: usize, length: usize, advice: libc::c_int) {
     // SAFETY: the range is one private mapping of a file, of which no page was ever
-    // written, so it reads the same before and after (madvise(2)). Where chunks are
-    // smaller than a page the kernel refuses, and nothing has changed.
+    // written, so it reads the same before and after (madvise(2)); or stack below all frames
+    // of ours, which nobody reads before it is written: signals come by a descriptor. Where
+    // chunks are smaller than a page the kernel refuses, and nothing has changed.
     unsafe { libc::madvise(start as *mut libc::c_void, length, advice) };
 }
 
@@ -84,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_program_goes_on_without_its_pages_however_often() {
-        give_code_back();
+        give_back();
         let mappings = || {
             fs::read_to_string("/proc/self/maps")
                 .unwrap()
@@ -92,7 +118,7 @@ mod tests {
                 .count()
         };
         let before = mappings();
-        give_code_back();
+        give_back();
         assert!(mappings() <= before + 2, "marked anew each time");
         assert_eq!(format!("{:.3}", 2f64.sqrt()), "1.414");
     }

@@ -21,6 +21,12 @@ pub(super) struct Links {
     pub(super) users: Box<[ChildId]>,
 }
 
+impl Links {
+    pub(super) fn is_empty(&self) -> bool {
+        self.after.is_empty() && self.requires.is_empty() && self.users.is_empty()
+    }
+}
+
 /// The links of all slots. Names that nobody has are passed over: the configuration's
 /// checker has refused them.
 pub(super) fn link(slots: &[Slot], groups: &[Group]) -> Vec<Links> {

@@ -3,6 +3,7 @@
 use super::child::Child;
 use super::deps::Links;
 use super::phase::{Over, Phase};
+use crate::model::alike::Alike;
 use crate::model::memory::Hold;
 use crate::model::{ChildId, ChildSpec, GroupId, Member};
 
@@ -11,7 +12,8 @@ use crate::model::{ChildId, ChildSpec, GroupId, Member};
 pub(super) struct Slot {
     pub(super) spec: ChildSpec,
     pub(super) child: Child,
-    pub(super) links: Links,
+    /// Of most children none.
+    pub(super) links: Alike<Links>,
     /// Its group, and its place there; `None` while it is leaving.
     pub(super) parent: Option<(GroupId, u16)>,
     /// Something that it requires and that is down for good.
@@ -48,7 +50,7 @@ impl Slot {
             awaits,
             spec,
             child,
-            links: Links::default(),
+            links: Alike::default(),
             parent: None,
             blocked: None,
             was_blocked: false,

@@ -4,9 +4,11 @@ use alloc::boxed::Box;
 
 use alloc::vec::Vec;
 
+use super::deps::Links;
 use super::group::{Cause, Group};
 use super::{ACTIONS_PER_CHILD, Phase, Presence, Slot, Supervisor, deps};
 use crate::model::Gather as _;
+use crate::model::alike::Alike;
 use crate::model::memory::{ChildMemory, GroupMemory, Scale};
 use crate::model::order::StopWhy;
 use crate::model::sorted::Map;
@@ -40,7 +42,9 @@ impl Supervisor {
         }
         self.renumber_causes(&names);
         let instances = self.instances();
-        for spec in children.into_iter().chain(instances) {
+        let mut lives = Vec::new();
+        for mut spec in children.into_iter().chain(instances) {
+            spec.life.share(&mut lives);
             match self.find_present(&spec.name) {
                 Some(id) => self.slots[id.index()].take(spec),
                 None => self.add(spec),
@@ -177,8 +181,12 @@ impl Supervisor {
     pub(super) fn link(&mut self) {
         self.link_members();
         let links = deps::link(&self.slots, &self.groups);
+        let none = Alike::<Links>::default();
         for (slot, links) in self.slots.iter_mut().zip(links) {
-            slot.links = links;
+            slot.links = match links.is_empty() {
+                true => none.clone(),
+                false => links.into(),
+            };
         }
         self.order = self.start_order();
         for n in 0..self.order.len() {
@@ -198,6 +206,15 @@ impl Supervisor {
             + ACTIONS_PER_GROUP * self.groups.len()
             + ACTIONS_PER_CHECK * checks;
         self.out.actions.reserve(room);
+    }
+
+    /// Gives back what the list of actions has taken up: room that is made anew is not
+    /// memory before something is written there.
+    pub fn rest(&mut self) {
+        let mut fresh = Vec::new();
+        if fresh.try_reserve_exact(self.out.actions.capacity()).is_ok() {
+            self.out.actions = fresh;
+        }
     }
 
     /// All groups around a child that runs have something to start with, or to end.

@@ -238,7 +238,7 @@ fn read_child(name: &str, rest: &str) -> Read<ChildSpec> {
             ..Launch::default()
         },
         log,
-        life,
+        life: life.into(),
     })
 }
 

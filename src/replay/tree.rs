@@ -28,7 +28,7 @@ pub(super) fn child(spec: &ChildSpec, launch: u32) -> String {
         significant,
         checks: _, // They have lines of their own.
         watchdog,
-    } = &spec.life;
+    } = &*spec.life;
     let ready = match spec.launch.ready {
         Ready::Started => "started".to_owned(),
         Ready::Notify => "notify".to_owned(),

@@ -30,7 +30,7 @@ pub(crate) fn child(name: &str) -> ChildSpec {
         name: name.into(),
         launch: Launch::default(),
         log: LogSpec::Ring,
-        life: Life::default(),
+        life: Life::default().into(),
     }
 }
 

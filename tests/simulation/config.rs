@@ -255,7 +255,7 @@ fn child(letter: usize, dice: &mut Dice) -> ChildSpec {
             ..Launch::default()
         },
         log: LogSpec::Ring,
-        life: life(letter, dice),
+        life: life(letter, dice).into(),
     }
 }
 
@@ -418,7 +418,7 @@ pub(crate) fn changed(old: &Tree, dice: &mut Dice) -> Tree {
         1 => join(&mut tree, dice),
         2 => {
             let spec = &mut tree.children[dice.index(old.children.len())];
-            spec.life = life(letter(&spec.name), dice);
+            spec.life = life(letter(&spec.name), dice).into();
         }
         3 => gather(&mut tree, dice),
         4 => {

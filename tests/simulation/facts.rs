@@ -132,7 +132,7 @@ impl Facts {
             stop,
             significant,
             ..
-        } = spec.life;
+        } = *spec.life;
         Self {
             configured: true,
             autostart,
