@@ -210,11 +210,12 @@ impl Checker {
         for below in groups(self.groups[group].groups) {
             let known = &mut self.known.members[of_group(below)];
             known.word_unsure = true;
-            // Only where it was down for good.
-            known.maybe_over |= known.given_up || known.parked_until.is_some();
+            let track = &mut self.group_tracks[below];
+            // Only where it was down for good; and where it is up, what is in it may rest.
+            let rests = below != group && (track.done || track.resting);
+            known.maybe_over |= known.given_up || known.parked_until.is_some() || rests;
             known.doubt();
             known.given_up = false;
-            let track = &mut self.group_tracks[below];
             (track.not_before, track.done, track.resting) = (0, false, false);
         }
         // Whom it takes along and whose policy asks for no more comes back only where the
