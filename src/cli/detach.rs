@@ -13,6 +13,7 @@ use super::{Code, Failed};
 use crate::config;
 use crate::model::Gather as _;
 use crate::model::spec::{EnvBase, Launch};
+use crate::model::words::ErrorNumber;
 use crate::os::spawn::{Extras, Stream, spawn};
 use crate::os::{image, place};
 
@@ -91,7 +92,7 @@ fn start(arguments: Vec<OsString>) -> Result<File, String> {
         ..Launch::default()
     };
     let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC);
-    let (said, says) = pipe.map_err(|errno| errno.desc().to_owned())?;
+    let (said, says) = pipe.map_err(|errno| ErrorNumber(errno as i32).to_string())?;
     let extras = Extras {
         own_env: vec![(MARK, "1".to_owned())],
         output: says.into(),
