@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, OsString};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -127,7 +127,7 @@ pub fn detach(config: &Path, flags: &Flags) -> Result<Code, Failed> {
             Ok(Code::Success)
         }
         _ => {
-            let _end = said.read_to_string(&mut line);
+            while said.read_line(&mut line).is_ok_and(|read| read > 0) {}
             let words = if line.is_empty() {
                 format!("sup did not come up; see {}", log.display())
             } else {
