@@ -9,13 +9,14 @@
 //! dropped when it keeps us waiting. Nothing here can delay supervision.
 
 use std::io;
+use std::marker::PhantomData;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
 use smol::LocalExecutor;
-use smol::channel::{Receiver, Sender, bounded};
+use smol::channel::{Receiver, Send, Sender, TrySendError, bounded};
 use smol::future::{self, FutureExt};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -39,13 +40,46 @@ pub enum Heard {
     /// One asks.
     Asked(Request, Replies),
     /// One asks for an upgrade, or who is there.
-    Upgrade(Ask, Sender<Told>),
+    Upgrade(Ask, Outbox<Told>),
     /// One has left.
     Left,
 }
 
-/// Where the replies to one request go. The client is done when it is dropped.
-pub type Replies = Sender<Reply>;
+/// Where the replies to one request go.
+pub type Replies = Outbox<Reply>;
+
+/// Where messages of one kind go. The client is done when it is dropped. What waits there is
+/// bytes already, so that all kinds are one queue and one way out.
+pub struct Outbox<T> {
+    frames: Sender<Vec<u8>>,
+    kind: PhantomData<T>,
+}
+
+impl<T: Serialize> Outbox<T> {
+    fn new(frames: Sender<Vec<u8>>) -> Self {
+        let kind = PhantomData;
+        Self { frames, kind }
+    }
+
+    /// Sends it when there is room. An error is a client that has left.
+    pub fn send(&self, message: &T) -> Send<'_, Vec<u8>> {
+        self.frames.send(frame::pack(message))
+    }
+
+    /// Sends it if there is room.
+    ///
+    /// # Errors
+    /// There is none, or the client has left.
+    pub fn try_send(&self, message: &T) -> Result<(), TrySendError<Vec<u8>>> {
+        self.frames.try_send(frame::pack(message))
+    }
+}
+
+impl<T: Serialize> Clone for Outbox<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.frames.clone())
+    }
+}
 
 /// Takes clients for ever, [`CLIENTS_MAX`] at a time. `heard` is called for each
 /// request of a trusted client, and when one has left; it must not block.
@@ -99,13 +133,13 @@ async fn accept(listener: &Async<UnixListener>) -> Async<UnixStream> {
 async fn attend(mut stream: Async<UnixStream>, heard: &impl Fn(Heard)) -> io::Result<()> {
     if !socket::is_trusted(stream.get_ref()) {
         let words = "only root and the user that runs sup may do that".to_owned();
-        return write(&mut stream, &Reply::Refused(words)).await;
+        return write(&mut stream, &frame::pack(&Reply::Refused(words))).await;
     }
     let hello: Hello = read(&mut stream).await?;
     if hello.version == upgrade::HELLO {
         let ask = read(&mut stream).await?;
         let (told, queue) = bounded(QUEUE);
-        heard(Heard::Upgrade(ask, told));
+        heard(Heard::Upgrade(ask, Outbox::new(told)));
         return answer(stream, queue).await;
     }
     if hello.version != VERSION {
@@ -114,16 +148,16 @@ async fn attend(mut stream: Async<UnixStream>, heard: &impl Fn(Heard)) -> io::Re
             env!("CARGO_PKG_VERSION"),
             hello.version
         );
-        return write(&mut stream, &Reply::Refused(words)).await;
+        return write(&mut stream, &frame::pack(&Reply::Refused(words))).await;
     }
     let request = read(&mut stream).await?;
     let (replies, queue) = bounded(QUEUE);
-    heard(Heard::Asked(request, replies));
+    heard(Heard::Asked(request, Outbox::new(replies)));
     answer(stream, queue).await
 }
 
 /// Passes replies on until there are no more, or the client has left.
-async fn answer<T: Serialize>(mut stream: Async<UnixStream>, queue: Receiver<T>) -> io::Result<()> {
+async fn answer(mut stream: Async<UnixStream>, queue: Receiver<Vec<u8>>) -> io::Result<()> {
     loop {
         let next = future::or(async { queue.recv().await.ok() }, async {
             has_left(&stream).await;
@@ -152,11 +186,8 @@ async fn read<T: serde::de::DeserializeOwned>(stream: &mut Async<UnixStream>) ->
     work.or(too_slow(PATIENCE_TO_HEAR)).await
 }
 
-async fn write(stream: &mut Async<UnixStream>, reply: &impl Serialize) -> io::Result<()> {
-    stream
-        .write_all(&frame::pack(reply))
-        .or(too_slow(PATIENCE_TO_TELL))
-        .await
+async fn write(stream: &mut Async<UnixStream>, frame: &[u8]) -> io::Result<()> {
+    stream.write_all(frame).or(too_slow(PATIENCE_TO_TELL)).await
 }
 
 async fn too_slow<T>(patience: Duration) -> io::Result<T> {

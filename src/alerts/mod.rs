@@ -26,10 +26,11 @@ mod program;
 mod secret;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use smol::channel::{Receiver, Sender, TrySendError, bounded};
+use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
 
 use self::deliver::Voice;
@@ -70,14 +71,17 @@ struct Office {
 /// The way to one channel.
 struct Line {
     spec: AlertSpec,
-    queue: Sender<Rc<Telling>>,
-    /// The same queue's other end: when it is full, the oldest makes room.
-    oldest: Receiver<Rc<Telling>>,
+    queue: Queue,
+    /// Wakes who tells them.
+    bell: Sender<()>,
     /// For those that are told that we live: whether something is critical.
     is_down: Cell<bool>,
     /// Messages that it has not been told yet, of all lines together.
     left: Rc<Cell<usize>>,
 }
+
+/// What a channel is still to be told, the oldest first.
+type Queue = Rc<RefCell<VecDeque<Rc<Telling>>>>;
 
 /// The channels that the environment names, for where nobody has configured any.
 #[must_use]
@@ -147,13 +151,14 @@ impl Alerts {
             if let Some(place) = former.iter().position(|line| line.spec == *spec) {
                 return former.swap_remove(place);
             }
-            let (queue, waiting) = bounded(NOTIFY_QUEUE_MAX);
-            let office = Rc::clone(&self.0);
-            work.push(Box::pin(serve(office, spec.clone(), waiting.clone())));
+            let queue = Queue::default();
+            let (bell, rung) = bounded(1);
+            let (office, waiting) = (Rc::clone(&self.0), Rc::clone(&queue));
+            work.push(Box::pin(serve(office, spec.clone(), (waiting, rung))));
             Line {
                 spec: spec.clone(),
                 queue,
-                oldest: waiting,
+                bell,
                 is_down: Cell::new(false),
                 left: Rc::clone(&self.0.left),
             }
@@ -350,13 +355,15 @@ impl Line {
     /// Soon. Never blocks; too many at once lose the oldest.
     fn post(&self, telling: Rc<Telling>) {
         self.left.set(self.left.get() + 1);
-        if let Err(TrySendError::Full(telling)) = self.queue.try_send(telling) {
-            if let Ok(lost) = self.oldest.try_recv() {
-                log::warn!(target: "sup", "[WARNING] alert {}: too many messages at once: lost \"{}\"", self.spec.name, lost.message);
-                self.left.set(self.left.get().saturating_sub(1));
-            }
-            let _full = self.queue.try_send(telling);
+        let mut queue = self.queue.borrow_mut();
+        if queue.len() == NOTIFY_QUEUE_MAX
+            && let Some(lost) = queue.pop_front()
+        {
+            log::warn!(target: "sup", "[WARNING] alert {}: too many messages at once: lost \"{}\"", self.spec.name, lost.message);
+            self.left.set(self.left.get().saturating_sub(1));
         }
+        queue.push_back(telling);
+        let _rings_already = self.bell.try_send(());
     }
 }
 
@@ -392,8 +399,18 @@ enum Woken {
     ByTime,
 }
 
+/// The next message; `None`: there are no more, and the line is closed.
+async fn next((queue, rung): &(Queue, Receiver<()>)) -> Option<Rc<Telling>> {
+    loop {
+        if let Some(telling) = queue.borrow_mut().pop_front() {
+            return Some(telling);
+        }
+        rung.recv().await.ok()?;
+    }
+}
+
 /// Tells one channel, one message at a time, until its line is closed.
-async fn serve(office: Rc<Office>, spec: AlertSpec, waiting: Receiver<Rc<Telling>>) {
+async fn serve(office: Rc<Office>, spec: AlertSpec, waiting: (Queue, Receiver<()>)) {
     let (name, interval) = (spec.name.clone(), spec.interval);
     let beats = spec.channel.beats();
     let measures = spec.channel.measures();
@@ -402,22 +419,22 @@ async fn serve(office: Rc<Office>, spec: AlertSpec, waiting: Receiver<Rc<Telling
         if beats {
             voice.beat(office.worst(&name)).await;
         }
-        let next = async { waiting.recv().await.map(Woken::By) };
+        let next = async { next(&waiting).await.map(Woken::By) };
         let woken = if beats || measures {
             let timer = async {
                 Timer::after(interval).await;
-                Ok(Woken::ByTime)
+                Some(Woken::ByTime)
             };
             future::or(next, timer).await
         } else {
             next.await
         };
-        let is_told = matches!(woken, Ok(Woken::By(_)));
+        let is_told = matches!(woken, Some(Woken::By(_)));
         match woken {
-            Ok(Woken::By(telling)) if !beats => voice.tell(&telling).await,
-            Ok(Woken::ByTime) if measures => voice.measured(&office.figures()).await,
-            Ok(Woken::By(_) | Woken::ByTime) => {}
-            Err(_) => {
+            Some(Woken::By(telling)) if !beats => voice.tell(&telling).await,
+            Some(Woken::ByTime) if measures => voice.measured(&office.figures()).await,
+            Some(Woken::By(_) | Woken::ByTime) => {}
+            None => {
                 if measures && office.is_brief.get() {
                     voice.measured(&office.figures()).await;
                 }

@@ -17,6 +17,7 @@ mod memory;
 mod tcp;
 
 use std::cell::RefCell;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -147,12 +148,9 @@ impl Prober {
                 time,
             } => {
                 let (send, expect) = (send.as_deref(), expect.as_deref());
-                let work = tcp::look(&to, send, expect, time);
-                told(
-                    within(timeout, work)
-                        .await
-                        .unwrap_or(Finding::late(timeout)),
-                );
+                let work = pin!(tcp::look(&to, send, expect, time));
+                let found = within(timeout, work).await;
+                told(found.unwrap_or(Finding::late(timeout)));
             }
             Kind::Http {
                 url,
@@ -160,21 +158,21 @@ impl Prober {
                 body,
                 time,
             } => {
-                let work = http::look(&url, status, body.as_deref(), time);
-                told(
-                    within(timeout, work)
-                        .await
-                        .unwrap_or(Finding::late(timeout)),
-                );
+                let work = pin!(http::look(&url, status, body.as_deref(), time));
+                let found = within(timeout, work).await;
+                told(found.unwrap_or(Finding::late(timeout)));
             }
             Kind::File { path, bounds } => {
-                patiently(timeout, move || file::look(&path, bounds), told).await;
+                let look = Box::new(move || file::look(&path, bounds));
+                patiently(timeout, look, told).await;
             }
             Kind::Disk { path, used } => {
-                patiently(timeout, move || file::disk(&path, used), told).await;
+                let look = Box::new(move || file::disk(&path, used));
+                patiently(timeout, look, told).await;
             }
             Kind::Memory { of, used } => {
-                patiently(timeout, move || memory::look(of, used, &subject), told).await;
+                let look = Box::new(move || memory::look(of, used, &subject));
+                patiently(timeout, look, told).await;
             }
             Kind::Process => told(process(subject.pid)),
             Kind::Log { within, lines, .. } => told(log::judge(subject.lines, within, lines)),
@@ -191,7 +189,7 @@ impl Prober {
 }
 
 /// What the work comes to; `None`: not in time, and it is given up.
-async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+async fn within(limit: Duration, work: Pin<&mut dyn Future<Output = Finding>>) -> Option<Finding> {
     let timer = async {
         Timer::after(limit).await;
         None
@@ -203,10 +201,10 @@ async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> 
 /// the thread waited for.
 async fn patiently(
     timeout: Duration,
-    look: impl FnOnce() -> Finding + Send + 'static,
+    look: Box<dyn FnOnce() -> Finding + Send>,
     tell: impl FnOnce(Finding),
 ) {
-    let mut work = std::pin::pin!(crate::os::aside(look));
+    let mut work = pin!(crate::os::aside(look));
     match within(timeout, work.as_mut()).await {
         Some(finding) => tell(finding),
         None => {

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, OsString};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use super::{Code, Failed};
 use crate::config;
 use crate::model::Gather as _;
 use crate::model::spec::{EnvBase, Launch};
+use crate::model::words::ErrorNumber;
 use crate::os::spawn::{Extras, Stream, spawn};
 use crate::os::{image, place};
 
@@ -91,7 +92,7 @@ fn start(arguments: Vec<OsString>) -> Result<File, String> {
         ..Launch::default()
     };
     let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC);
-    let (said, says) = pipe.map_err(|errno| errno.desc().to_owned())?;
+    let (said, says) = pipe.map_err(|errno| ErrorNumber(errno as i32).to_string())?;
     let extras = Extras {
         own_env: vec![(MARK, "1".to_owned())],
         output: says.into(),
@@ -126,7 +127,7 @@ pub fn detach(config: &Path, flags: &Flags) -> Result<Code, Failed> {
             Ok(Code::Success)
         }
         _ => {
-            let _end = said.read_to_string(&mut line);
+            while said.read_line(&mut line).is_ok_and(|read| read > 0) {}
             let words = if line.is_empty() {
                 format!("sup did not come up; see {}", log.display())
             } else {

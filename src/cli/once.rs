@@ -19,7 +19,7 @@ use crate::model::words::{because, group_because};
 use crate::os::{boot, clock, place};
 use crate::store::Duty;
 use crate::wire::control::SOCKET;
-use crate::wire::json::{self, Status};
+use crate::wire::json::{self, Nothing, Status};
 
 /// Everything together takes no longer: what hangs for good (a volume that does not answer)
 /// ends us, and cron starts the next.
@@ -195,10 +195,7 @@ impl<'a> Once<'a> {
     /// That there is no sup to tell of: because it has ended, or for a reason.
     fn say_none(&self, health: Health, error: Option<&str>) {
         if self.flags.has("json") {
-            let health = serde_json::json!({ "status": health.level(), "not_good": [] });
-            let ended = error.is_none();
-            let all = serde_json::json!({ "sup": null, "health": health, "ended": ended, "error": error });
-            say(&format!("{all}\n"));
+            say(&json::line(&Nothing::new(health, error)));
         }
     }
 

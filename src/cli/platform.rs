@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::model::Gather as _;
-
 /// A kind of box. Paths are looked for under the root of the box.
 #[derive(Debug)]
 pub(super) struct Platform {
@@ -200,13 +198,11 @@ fn default_volume_of_qnap(root: &Path) -> Option<PathBuf> {
 
 fn first_pool(root: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(root.join("mnt")).ok()?.flatten();
-    let mut pools: Vec<_> = entries
+    let pools = entries
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.file_name())
-        .filter(|name| !name.to_string_lossy().starts_with('.'))
-        .gather();
-    pools.sort();
-    Some(Path::new("mnt").join(pools.first()?))
+        .filter(|name| !name.to_string_lossy().starts_with('.'));
+    Some(Path::new("mnt").join(pools.min()?))
 }
 
 /// The value of a key in a section of a text as Windows' `.ini` files have it.

@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use toml::de::DeValue;
-
 use crate::model::Gather as _;
 use crate::model::alert::{AlertSpec, Channel, HOST, Quiet, Secret};
 use crate::model::limits::{NAME_MAX, PER_HOUR_MAX};
@@ -17,6 +15,7 @@ use super::names::Names;
 use super::place::{Link, Place};
 use super::raw::Section;
 use super::read::Gathered;
+use super::tree::Value;
 
 /// The keys that say which way it is; each table has one of them.
 const WAYS: [&str; 13] = [
@@ -184,7 +183,7 @@ fn address(at: &At) -> Option<Secret> {
 
 /// A text, `$VARIABLE` or `{ file = … }`.
 fn secret(at: &At) -> Option<Secret> {
-    if let DeValue::Table(_) = at.value {
+    if let Value::Table(_) = at.value {
         let path = at.section(Table::Secret)?.need("file")?.path()?;
         return Some(Secret::File(path));
     }

@@ -4,13 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Component, PathBuf};
 use std::time::Duration;
 
-use toml::Spanned;
-use toml::de::DeValue;
-
 use super::keys::{Key, Table};
 use super::mistake::quoted;
 use super::place::Link;
 use super::raw::{Page, Section, join};
+use super::tree::{Node, Value};
 use super::{suggest, value};
 
 use crate::model::Gather as _;
@@ -22,7 +20,7 @@ pub(super) struct At<'a> {
     pub(super) line: u32,
     /// Where it begins, in bytes: for the order of the file.
     pub(super) start: usize,
-    pub(super) value: &'a DeValue<'a>,
+    pub(super) value: &'a Value<'a>,
     key: &'static Key,
 }
 
@@ -31,14 +29,14 @@ impl<'a> At<'a> {
         page: &'a Page<'a>,
         path: String,
         key: &'static Key,
-        value: &'a Spanned<DeValue<'a>>,
+        value: &'a Node<'a>,
     ) -> Self {
         Self {
             page,
             path,
-            line: page.line(value.span().start),
-            start: value.span().start,
-            value: value.get_ref(),
+            line: page.line(value.span.start()),
+            start: value.span.start(),
+            value: &value.value,
             key,
         }
     }
@@ -56,14 +54,14 @@ impl<'a> At<'a> {
     pub(super) fn wrong_type(&self) {
         let found = match self.value {
             // An environment that is no table.
-            DeValue::String(_) if self.key.name == "env" => "a string",
-            DeValue::String(text) => &quoted(text),
-            DeValue::Integer(_) => "an integer",
-            DeValue::Float(_) => "a float",
-            DeValue::Boolean(_) => "a boolean",
-            DeValue::Datetime(_) => "a date",
-            DeValue::Array(_) => "an array",
-            DeValue::Table(_) => "a table",
+            Value::String(_) if self.key.name == "env" => "a string",
+            Value::String(text) => &quoted(text),
+            Value::Integer(_) => "an integer",
+            Value::Float(_) => "a float",
+            Value::Boolean(_) => "a boolean",
+            Value::Date => "a date",
+            Value::Array(_) => "an array",
+            Value::Table(_) => "a table",
         };
         self.mistake(&format!("expected {}, found {found}", self.key.kind), "");
     }
@@ -94,7 +92,7 @@ impl<'a> At<'a> {
     pub(super) fn integer(&self) -> Option<i128> {
         let integer = self.value.as_integer()?;
         // An integer of more than 38 digits is beyond every range; so is this.
-        Some(i128::from_str_radix(integer.as_str(), integer.radix()).unwrap_or(i128::MAX))
+        Some(i128::from_str_radix(&integer.digits, integer.radix).unwrap_or(i128::MAX))
     }
 
     /// An integer within a range.
@@ -157,7 +155,7 @@ impl<'a> At<'a> {
     /// Whether it is a table with that key.
     pub(super) fn has(&self, key: &str) -> bool {
         let table = self.value.as_table();
-        table.is_some_and(|table| table.contains_key(key))
+        table.is_some_and(|table| table.entries.contains_key(key))
     }
 
     /// The entries of a table, in the order of the file.
@@ -166,14 +164,11 @@ impl<'a> At<'a> {
             self.wrong_type();
             return None;
         };
-        let mut entries: Vec<_> = table.iter().gather();
-        entries.sort_by_key(|(key, _)| key.span().start);
+        let mut entries: Vec<_> = table.entries.iter().gather();
+        entries.sort_by_key(|(key, _)| key.span.start());
         let entries = entries.into_iter().map(|(key, value)| {
-            let path = join(&self.path, key.get_ref());
-            (
-                key.get_ref().as_ref(),
-                At::new(self.page, path, self.key, value),
-            )
+            let path = join(&self.path, &key.text);
+            (key.text.as_ref(), At::new(self.page, path, self.key, value))
         });
         Some(entries.gather())
     }

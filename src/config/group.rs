@@ -179,7 +179,7 @@ impl Group {
         }
         if let Some(at) = section.get("members") {
             self.members = at.links("members");
-            if at.value.as_array().is_some_and(|list| list.is_empty()) {
+            if at.value.as_array().is_some_and(<[_]>::is_empty) {
                 at.mistake("is empty", "name its children and groups, in start order");
             }
         }

@@ -422,7 +422,7 @@ pub(super) fn readies(section: &Section, checks: &mut [CheckSpec]) {
         return;
     };
     let table = at.value.as_table();
-    let wanted = table.and_then(|table| table.get("check")?.get_ref().as_str());
+    let wanted = table.and_then(|table| table.entries.get("check")?.value.as_str());
     let Some(wanted) = wanted else {
         return;
     };

@@ -2,8 +2,6 @@
 
 use std::ffi::CString;
 
-use toml::de::DeValue;
-
 use crate::model::Gather as _;
 use crate::model::spec::{EnvBase, Launch, Ready};
 
@@ -11,6 +9,7 @@ use super::at::At;
 use super::keys::Table;
 use super::mistake::quoted;
 use super::raw::Section;
+use super::tree::Value;
 use super::{rlimit, value};
 
 /// Reads everything but the command, over what holds already.
@@ -52,7 +51,7 @@ pub(super) fn strings(value: &At) -> Option<Box<[CString]>> {
     let items = value.items();
     if array
         .first()
-        .is_none_or(|first| first.get_ref().as_str() == Some(""))
+        .is_none_or(|first| first.value.as_str() == Some(""))
     {
         value.wrong("has no program");
         return None;
@@ -131,14 +130,14 @@ fn variable(key: &str, value: &At) -> Option<Box<str>> {
         return None;
     }
     match value.value {
-        DeValue::String(text) => value.without_nul(text).map(Into::into),
-        DeValue::Integer(_) => value.integer().map(|number| number.to_string().into()),
-        DeValue::Boolean(flag) => Some(flag.to_string().into()),
-        DeValue::Float(_) | DeValue::Datetime(_) => {
+        Value::String(text) => value.without_nul(text).map(Into::into),
+        Value::Integer(_) => value.integer().map(|number| number.to_string().into()),
+        Value::Boolean(flag) => Some(flag.to_string().into()),
+        Value::Float(_) | Value::Date => {
             value.mistake("would not keep its spelling", "put it in quotes");
             None
         }
-        DeValue::Array(_) | DeValue::Table(_) => {
+        Value::Array(_) | Value::Table(_) => {
             value.mistake(
                 "expected a string, an integer or a boolean",
                 "put it in quotes",
@@ -173,18 +172,14 @@ fn kernel(section: &Section, launch: &mut Launch) {
 
 fn umask(value: &At) -> Option<u16> {
     let mask = match value.value {
-        DeValue::String(text) => value::mask(text),
-        DeValue::Integer(number) if number.radix() == 8 => value::mask(number.as_str()),
-        DeValue::Integer(number) => {
+        Value::String(text) => value::mask(text),
+        Value::Integer(number) if number.radix == 8 => value::mask(&number.digits),
+        Value::Integer(number) => {
             let hint = format!("write \"0{number}\" if that is meant as octal digits");
             value.mistake("an integer without 0o is not octal in TOML", &hint);
             return None;
         }
-        DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_)
-        | DeValue::Table(_) => {
+        Value::Float(_) | Value::Boolean(_) | Value::Date | Value::Array(_) | Value::Table(_) => {
             value.wrong_type();
             return None;
         }

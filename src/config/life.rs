@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use toml::de::DeValue;
-
 use crate::model::Gather as _;
 use crate::model::spec::{Backoff, ExitMatch, Life, RestartPolicy};
 use crate::model::{Signal, time};
@@ -12,6 +10,7 @@ use super::at::At;
 use super::keys::Table;
 use super::mistake::quoted;
 use super::raw::Section;
+use super::tree::Value;
 use super::value;
 
 /// Reads everything but `autostart`, the budget and the names of others, over what holds already.
@@ -141,17 +140,13 @@ fn waits(section: &Section, backoff: &mut Backoff) {
 /// A factor in thousandths.
 fn factor(value: &At) -> Option<u32> {
     let text = match value.value {
-        DeValue::Float(number) => number.as_str(),
-        DeValue::Integer(_) => {
+        Value::Float(number) => number.as_ref(),
+        Value::Integer(_) => {
             return value
                 .whole(1, 100)
                 .and_then(|n| u32::try_from(n * 1000).ok());
         }
-        DeValue::String(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_)
-        | DeValue::Table(_) => {
+        Value::String(_) | Value::Boolean(_) | Value::Date | Value::Array(_) | Value::Table(_) => {
             value.wrong_type();
             return None;
         }

@@ -44,6 +44,7 @@ mod read;
 mod rlimit;
 mod scan;
 mod suggest;
+mod tree;
 mod value;
 mod warnings;
 

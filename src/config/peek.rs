@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use toml::de::DeTable;
+use super::tree;
 
 use crate::model::Gather as _;
 use crate::model::limits::CONFIG_SIZE_MAX;
@@ -27,8 +27,8 @@ pub fn runtime_of(path: &Path) -> Option<PathBuf> {
         .take_while(|line| !line.starts_with('['))
         .flat_map(|line| [line, "\n"])
         .gather();
-    let (table, _mistakes) = DeTable::parse_recoverable(&top);
-    let named = table.get_ref().get("runtime")?.get_ref().as_str()?;
+    let table = tree::parse(&top, &mut ());
+    let named = table.entries.get("runtime")?.value.as_str()?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     Some(folder.join(named))
 }

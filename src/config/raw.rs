@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use toml::de::{DeTable, Error};
+use toml_parser::ParseError;
 
 use super::at::At;
 use super::keys::{self, Table};
 use super::mistake::{Mistake, Notes, quoted};
 use super::scan::{self, RECOVERED_MAX, Shown};
+use super::tree;
 
 use crate::model::Gather as _;
 
@@ -34,7 +35,7 @@ impl<'a> Page<'a> {
         folder: &'a Path,
         text: &'a str,
         notes: &'a Notes,
-    ) -> (Self, DeTable<'a>) {
+    ) -> (Self, tree::Table<'a>) {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let mut page = Self {
             name,
@@ -49,27 +50,29 @@ impl<'a> Page<'a> {
         (page, table)
     }
 
-    fn table(&mut self, text: &'a str) -> DeTable<'a> {
+    fn table(&mut self, text: &'a str) -> tree::Table<'a> {
         if let Some((start, problem, hint)) = scan::no_config(text) {
             let line = self.line(start);
             self.mistake(line, "", &problem, hint);
             self.broken.push(line);
-            return DeTable::new();
+            return tree::Table::default();
         }
-        let error = match scan::garbage(text) {
-            Some(error) => error,
-            None => match DeTable::parse(text) {
-                Ok(table) => return table.into_inner(),
-                Err(error) => error,
-            },
-        };
-        if text.len() > RECOVERED_MAX {
+        let mut errors = Vec::new();
+        if let Some(error) = scan::garbage(text) {
             self.syntax(text, &[error]);
-            return DeTable::new();
+            return tree::Table::default();
         }
-        let (table, errors) = DeTable::parse_recoverable(text);
+        let is_large = text.len() > RECOVERED_MAX;
+        let table = tree::parse(text, &mut |error| {
+            if errors.is_empty() || !is_large {
+                errors.push(error);
+            }
+        });
         self.syntax(text, &errors);
-        table.into_inner()
+        match is_large && !errors.is_empty() {
+            true => tree::Table::default(),
+            false => table,
+        }
     }
 
     /// Whether there are syntax errors, so that what seems to be missing may be there.
@@ -104,10 +107,11 @@ impl<'a> Page<'a> {
     }
 
     /// Writes down syntax errors, one a line of the file.
-    fn syntax(&mut self, text: &str, errors: &[Error]) {
+    fn syntax(&mut self, text: &str, errors: &[ParseError]) {
         let mut left = 0;
         for error in errors {
-            let span = error.span().unwrap_or(text.len()..text.len());
+            let span = error.unexpected();
+            let span = span.map_or(text.len()..text.len(), |span| span.start()..span.end());
             let line = self.line(span.start.min(text.len()));
             if self.broken.contains(&line) {
                 continue;
@@ -116,7 +120,7 @@ impl<'a> Page<'a> {
                 left += 1;
                 continue;
             }
-            let (problem, hint) = self.syntax_words(text, line, span, error.message());
+            let (problem, hint) = self.syntax_words(text, line, span, &tree::words(error));
             self.mistake(line, "", &problem, &hint);
             self.broken.push(line);
         }
@@ -210,7 +214,7 @@ pub(super) struct Section<'a> {
     pub(super) path: String,
     pub(super) line: u32,
     kind: Table,
-    table: &'a DeTable<'a>,
+    table: &'a tree::Table<'a>,
 }
 
 impl<'a> Section<'a> {
@@ -220,7 +224,7 @@ impl<'a> Section<'a> {
         kind: Table,
         path: String,
         line: u32,
-        table: &'a DeTable<'a>,
+        table: &'a tree::Table<'a>,
     ) -> Self {
         let section = Self {
             page,
@@ -229,14 +233,14 @@ impl<'a> Section<'a> {
             kind,
             table,
         };
-        for key in table.keys() {
-            let name = key.get_ref();
+        for key in table.entries.keys() {
+            let name = &key.text;
             if kind.key(name).is_none() {
                 let advice = match page.notes.is_full() {
                     true => String::new(),
                     false => keys::advice(kind, name),
                 };
-                let line = page.line(key.span().start);
+                let line = page.line(key.span.start());
                 page.mistake(line, &section.path_of(name), "unknown key", &advice);
             }
         }
@@ -247,7 +251,7 @@ impl<'a> Section<'a> {
     pub(super) fn get(&self, name: &str) -> Option<At<'a>> {
         let key = self.kind.key(name);
         debug_assert!(key.is_some(), "{name} is not in the table of keys");
-        let value = self.table.get(name)?;
+        let value = self.table.entries.get(name)?;
         Some(At::new(self.page, self.path_of(name), key?, value))
     }
 

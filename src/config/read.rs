@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use toml::de::{DeTable, DeValue};
-
 use crate::model::Gather as _;
 use crate::model::limits::{
     ALERTS_MAX, CHILDREN_MAX, GROUPS_MAX, LOOP_RESTARTS, LOOP_RESTARTS_MAX,
@@ -21,7 +19,7 @@ use super::keys::Table;
 use super::names::Node;
 use super::place::Place;
 use super::raw::{Page, Section};
-use super::{health, names};
+use super::{health, names, tree};
 
 /// From the request to end until the last child is killed, unless told.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -89,7 +87,7 @@ impl Gathered {
     pub(super) fn read(
         &mut self,
         page: &Page,
-        table: &DeTable,
+        table: &tree::Table,
         main: Option<&str>,
     ) -> Vec<Include> {
         self.is_incomplete |= page.is_broken();
@@ -271,7 +269,7 @@ fn listen(value: &At) -> Option<SocketAddr> {
 
 /// The table of one child or group, with what is wrong with its name written down.
 fn named<'a>(what: &str, name: &str, value: &At<'a>, kind: Table) -> Option<Section<'a>> {
-    if !matches!(value.value, DeValue::Table(_)) {
+    if !matches!(value.value, tree::Value::Table(_)) {
         let hint = format!("write [{what}.NAME], and its keys below");
         value.mistake(&format!("a {what} is a table"), &hint);
         return None;

@@ -1,9 +1,10 @@
 //! A text before it is parsed: whether it is worth it. And one that could not be: what of
 //! it may be shown.
 
-use toml::de::{DeTable, Error};
+use toml_parser::ParseError;
 
 use super::keys::{Key, Table};
+use super::tree;
 
 use crate::model::Gather as _;
 
@@ -34,14 +35,14 @@ pub(super) fn no_config(text: &str) -> Option<(usize, String, &'static str)> {
 
 /// The first syntax error of a large text, if it is at its beginning: parsing takes some
 /// fifty times the size of a text of garbage, and the box may not have that.
-pub(super) fn garbage(text: &str) -> Option<Error> {
+pub(super) fn garbage(text: &str) -> Option<ParseError> {
     if text.len() <= RECOVERED_MAX {
         return None;
     }
     let end = (0..RECOVERED_MAX / 4).rfind(|end| text.is_char_boundary(*end))?;
-    let error = DeTable::parse(&text[..end]).err()?;
+    let error = tree::first_mistake(&text[..end])?;
     // Later ones may come from the cut: what is left open there is closed further down.
-    let start = error.span()?.start;
+    let start = error.unexpected()?.start();
     (start < end / 2).then_some(error)
 }
 

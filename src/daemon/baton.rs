@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::history::Past;
 use crate::logs::Kept;
 use crate::model::Gather as _;
-use crate::model::{BootId, Uptime};
+use crate::model::{BootId, Uptime, packed};
 use crate::policy::Handover;
 
 /// The file's name in the runtime directory.
@@ -129,9 +129,9 @@ impl Baton {
                 env!("CARGO_PKG_VERSION")
             ));
         }
-        match postcard::take_from_bytes(body) {
-            Ok((baton, [])) => Ok(baton),
-            Ok(_) | Err(_) => Err("the hand-over is garbled".to_owned()),
+        match packed::take(body) {
+            Some((baton, [])) => Ok(baton),
+            Some(_) | None => Err("the hand-over is garbled".to_owned()),
         }
     }
 }

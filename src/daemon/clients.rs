@@ -80,11 +80,11 @@ pub(super) fn refuse(core: &Shared, replies: Replies, words: String) {
 /// Sends these, and that this is all.
 pub(super) async fn send_all(replies: Replies, all: Vec<Reply>) {
     for reply in all {
-        if replies.send(reply).await.is_err() {
+        if replies.send(&reply).await.is_err() {
             return;
         }
     }
-    let _left = replies.send(Reply::Done).await;
+    let _left = replies.send(&Reply::Done).await;
 }
 
 /// The reply is the end of the connection, which is the end of sup.
@@ -179,7 +179,7 @@ fn unknown(core: &Core, name: &str) -> String {
 
 async fn status(core: Shared, rows: Vec<Member>, replies: Replies) {
     let head = report::sup(&core.borrow());
-    let mut going = replies.send(Reply::Sup(head)).await.is_ok();
+    let mut going = replies.send(&Reply::Sup(head)).await.is_ok();
     going = going && send_checks(&core, None, &replies).await;
     let resident = Resident::take();
     for member in rows {
@@ -189,12 +189,12 @@ async fn status(core: Shared, rows: Vec<Member>, replies: Replies) {
             Some(Row::Group(report)) => Reply::Group(report),
             None => continue,
         };
-        going = going && replies.send(reply).await.is_ok();
+        going = going && replies.send(&reply).await.is_ok();
         if let Member::Child(id) = member {
             going = going && send_checks(&core, Some(id), &replies).await;
         }
     }
-    let _left = replies.send(Reply::Done).await;
+    let _left = replies.send(&Reply::Done).await;
 }
 
 /// How the checks of a child, or of the box, stand. Whether anybody listens.
@@ -204,7 +204,7 @@ async fn send_checks(core: &Shared, of: Option<ChildId>, replies: &Replies) -> b
         core.checking.reports(&core.supervisor, of, clock::now())
     };
     for report in reports {
-        if replies.send(Reply::Check(report)).await.is_err() {
+        if replies.send(&Reply::Check(report)).await.is_err() {
             return false;
         }
     }
@@ -231,7 +231,7 @@ async fn logs(core: Shared, id: ChildId, lines: u32, follow: bool, replies: Repl
                 missed: std::mem::take(&mut missed),
                 bytes: piece.to_vec(),
             };
-            if replies.send(reply).await.is_err() {
+            if replies.send(&reply).await.is_err() {
                 return;
             }
         }
@@ -249,7 +249,7 @@ async fn logs(core: Shared, id: ChildId, lines: u32, follow: bool, replies: Repl
             since.next,
         );
     }
-    let _left = replies.send(Reply::Done).await;
+    let _left = replies.send(&Reply::Done).await;
 }
 
 async fn events(core: Shared, count: u32, follow: bool, replies: Replies) {
@@ -264,7 +264,7 @@ async fn events(core: Shared, count: u32, follow: bool, replies: Replies) {
                     wall: entry.wall,
                     text: entry.text.to_string(),
                 };
-                if replies.send(reply).await.is_err() {
+                if replies.send(&reply).await.is_err() {
                     return;
                 }
             }
@@ -272,5 +272,5 @@ async fn events(core: Shared, count: u32, follow: bool, replies: Replies) {
             None => break,
         }
     }
-    let _left = replies.send(Reply::Done).await;
+    let _left = replies.send(&Reply::Done).await;
 }

@@ -210,7 +210,7 @@ async fn await_outcomes(
     let fault = core.borrow().saving.fault.clone();
     if let Some(fault) = fault {
         let words = format!("this will not be remembered over a restart: {fault}");
-        let _left = replies.send(Reply::Warning(words)).await;
+        let _left = replies.send(&Reply::Warning(words)).await;
     }
     let changed = Rc::clone(&core.borrow().changed);
     let mut left: VecDeque<Ordered> = ordered.into();
@@ -224,11 +224,11 @@ async fn await_outcomes(
             outcome,
         };
         left.pop_front();
-        if replies.send(reply).await.is_err() {
+        if replies.send(&reply).await.is_err() {
             return;
         }
     }
-    let _left = replies.send(Reply::Done).await;
+    let _left = replies.send(&Reply::Done).await;
 }
 
 /// What has become of an order; `None`: nothing yet.

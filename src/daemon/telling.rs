@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use smol::Task;
-use smol::channel::bounded;
 
 use super::checking::Told;
 use super::clients::send_all;
@@ -202,30 +201,26 @@ pub(super) async fn test(core: Shared, replies: Replies) {
                      ALERT_WEBHOOK_URL is in sup's environment";
         return send_all(replies, vec![Reply::Refused(words.to_owned())]).await;
     }
-    let (answered, answers) = bounded(channels.len());
     let executor = Rc::clone(&core.borrow().executor);
+    let mut tasks = Vec::new();
     for spec in channels {
-        let answered = answered.clone();
+        let replies = replies.clone();
         let work = async move {
             let channel = spec.name.to_string();
             let result = alerts::test(spec).await;
             let taken = result.is_ok();
             let words = result.unwrap_or_else(|words| words);
-            let _asker_has_left = answered
-                .send(Reply::Alert {
-                    channel,
-                    taken,
-                    words,
-                })
-                .await;
+            let reply = Reply::Alert {
+                channel,
+                taken,
+                words,
+            };
+            let _asker_has_left = replies.send(&reply).await;
         };
-        spawn(&executor, work).detach();
+        tasks.push(spawn(&executor, work));
     }
-    drop(answered);
-    while let Ok(reply) = answers.recv().await {
-        if replies.send(reply).await.is_err() {
-            return;
-        }
+    for task in tasks {
+        task.await;
     }
     send_all(replies, Vec::new()).await;
 }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use smol::channel::{Receiver, Sender};
+use smol::channel::Receiver;
 use smol::future;
 use smol::io::AsyncReadExt;
 
@@ -29,6 +29,7 @@ use super::baton::{self, Baton};
 use super::core::{Core, Shared};
 use super::{Input, clients};
 use crate::config;
+use crate::control::Outbox;
 use crate::model::Gather as _;
 use crate::model::spec::{EnvBase, Launch};
 use crate::model::words::Names;
@@ -81,10 +82,10 @@ pub(super) struct Image {
 }
 
 /// Who asked, and wants to know. Nobody where it was a signal: then the log is told.
-pub(super) struct Teller(pub(super) Option<Sender<Told>>);
+pub(super) struct Teller(pub(super) Option<Outbox<Told>>);
 
 impl Teller {
-    fn tell(&self, told: Told) {
+    fn tell(&self, told: &Told) {
         if let Some(client) = &self.0 {
             let _left = client.try_send(told);
         }
@@ -92,7 +93,7 @@ impl Teller {
 
     fn refuse(&self, words: &str) {
         log::error!(target: "sup", "[ERROR] upgrade: {words}; sup {} goes on", env!("CARGO_PKG_VERSION"));
-        self.tell(Told::Refused(words.to_owned()));
+        self.tell(&Told::Refused(words.to_owned()));
     }
 }
 
@@ -105,7 +106,7 @@ pub(super) struct Ready {
 }
 
 /// Answers a client.
-pub(super) fn answer(core: &Shared, ask: Ask, told: Sender<Told>) {
+pub(super) fn answer(core: &Shared, ask: Ask, told: Outbox<Told>) {
     match ask {
         Ask::Who => {
             let core = core.borrow();
@@ -117,7 +118,7 @@ pub(super) fn answer(core: &Shared, ask: Ask, told: Sender<Told>) {
                 upgrades: core.image.as_ref().map_or(0, |image| image.upgrades),
                 alive: u32::try_from(alive.count()).unwrap_or(u32::MAX),
             };
-            let _left = told.try_send(here);
+            let _left = told.try_send(&here);
         }
         Ask::Upgrade { binary } => {
             let binary = binary.map(|bytes| PathBuf::from(OsStr::from_bytes(&bytes)));
@@ -184,11 +185,11 @@ async fn prepare(core: &Shared, binary: &Path, teller: &Teller) -> Result<String
     );
     if !settled.await {
         let words = "a notice was still being told, or memory being written".to_owned();
-        teller.tell(Told::Warning(words));
+        teller.tell(&Told::Warning(words));
     }
     let fault = core.borrow().saving.fault.clone();
     if let Some(fault) = fault {
-        teller.tell(Told::Warning(format!("memory cannot be written: {fault}")));
+        teller.tell(&Told::Warning(format!("memory cannot be written: {fault}")));
     }
     Ok(version)
 }
@@ -315,7 +316,7 @@ pub(super) async fn change(
 ) {
     if ready.tries == TRIES {
         let version = ready.version.clone();
-        ready.teller.tell(Told::Going { version });
+        ready.teller.tell(&Told::Going { version });
     }
     signals::hold();
     // What the kernel has told us already is in our hands, and must not be lost.

@@ -2,7 +2,7 @@
 //!
 //! `core`, `serde` and `heapless` only; `alloc` where a thing is as large as the
 //! configuration makes it ([`alert`], [`check`], [`spec`], [`tree`], [`memory`],
-//! [`report`], [`standing`], [`order`]).
+//! [`report`], [`standing`], [`order`]), and postcard in [`packed`].
 
 pub mod alert;
 pub mod alike;
@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod memory;
 pub mod order;
+pub mod packed;
 pub mod precedence;
 pub mod report;
 pub mod sorted;

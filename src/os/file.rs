@@ -11,7 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::OFlag;
+use nix::libc;
 
 use super::clock;
 use super::walk::Place;
@@ -129,7 +130,7 @@ pub fn while_doing(step: &str, path: &Path) -> impl FnOnce(io::Error) -> io::Err
 
 /// A lock on a directory. It ends with the guard, or with the process however it ends.
 #[derive(Debug)]
-pub struct LockGuard(Flock<File>);
+pub struct LockGuard(File);
 
 impl LockGuard {
     /// Its descriptor, which holds the lock.
@@ -151,10 +152,28 @@ impl LockGuard {
     /// It is no lock that we could hold.
     pub fn inherit(fd: OwnedFd) -> io::Result<Self> {
         // The same open file: to lock it again changes nothing.
-        Flock::lock(File::from(fd), FlockArg::LockExclusiveNonblock)
-            .map(LockGuard)
-            .map_err(|(_, errno)| errno.into())
+        Self::take(File::from(fd))
     }
+
+    fn take(file: File) -> io::Result<Self> {
+        flock(&file, libc::LOCK_EX | libc::LOCK_NB)?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        // Closing alone would leave it with a process that is just being made.
+        let _ended = flock(&self.0, libc::LOCK_UN);
+    }
+}
+
+/// Not nix's: its guard has a panic that names the error, and with it the names and words of
+/// all errors there are, 13 KB.
+fn flock(file: &File, operation: libc::c_int) -> io::Result<()> {
+    // SAFETY: plain numbers, and a descriptor that is open as long as the file is.
+    Errno::result(unsafe { libc::flock(file.as_raw_fd(), operation) })?;
+    Ok(())
 }
 
 /// Takes the lock on a directory, as [`lock_dir`] does, from a process that is just about
@@ -186,9 +205,7 @@ pub fn lock_dir_soon(path: &Path) -> io::Result<LockGuard> {
 /// of `open(2)` and `flock(2)` (a directory on NFS: `EBADF`).
 pub fn lock_dir(path: &Path) -> io::Result<LockGuard> {
     let dir = open_dir(path).map_err(while_doing("opening", path))?;
-    Flock::lock(dir, FlockArg::LockExclusiveNonblock)
-        .map(LockGuard)
-        .map_err(|(_, errno)| while_doing("locking", path)(errno.into()))
+    LockGuard::take(dir).map_err(while_doing("locking", path))
 }
 
 #[cfg(test)]

@@ -21,11 +21,8 @@ pub fn hint(program: &CStr, dir: Option<&str>, errno: i32) -> Option<String> {
     let program = Path::new(OsStr::from_bytes(program.to_bytes()));
     let path = Path::new(dir.unwrap_or("")).join(program);
     let mut head = Vec::new();
-    File::open(path)
-        .ok()?
-        .take(HEAD)
-        .read_to_end(&mut head)
-        .ok()?;
+    let file = File::open(path).ok()?;
+    (&file).take(HEAD).read_to_end(&mut head).ok()?;
     let errno = Errno::from_raw(errno);
     if errno == Errno::ENOENT {
         missing_interpreter(&head)

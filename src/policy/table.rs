@@ -81,7 +81,11 @@ impl Supervisor {
 
     /// Every instance of every template, as its group's scale says.
     fn instances(&self) -> Vec<ChildSpec> {
-        self.groups.iter().flat_map(Group::instances).gather()
+        let mut all = Vec::new();
+        for group in &self.groups {
+            all.extend(group.instances());
+        }
+        all
     }
 
     /// Scales are taken up before children: an instance has a memory, too.
@@ -304,12 +308,12 @@ const ACTIONS_PER_CHECK: usize = 2;
 
 impl Group {
     /// The instances of its template, as its scale says.
-    pub(super) fn instances(&self) -> impl Iterator<Item = ChildSpec> + '_ {
-        let template = self.spec.template.as_ref();
-        template.into_iter().flat_map(|template| {
-            let numbers = self.instance_numbers();
-            numbers.into_iter().map(|number| template.instance(number))
-        })
+    pub(super) fn instances(&self) -> Vec<ChildSpec> {
+        let Some(template) = &self.spec.template else {
+            return Vec::new();
+        };
+        let numbers = self.instance_numbers().into_iter();
+        numbers.map(|number| template.instance(number)).gather()
     }
 
     /// The numbers of its instances, ascending.

@@ -58,7 +58,8 @@ pub fn load(path: &Path) -> io::Result<String> {
     // The last words stand behind the bound.
     let most = JOURNAL_MAX + (1 << 20);
     let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    (&file).take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::Error::other("it is too long for a journal"));
     }

@@ -9,7 +9,7 @@ use super::read::{self, Pairs, Read, Words};
 use super::{Anybody, CUT, VERSION};
 use crate::model::Gather as _;
 use crate::model::limits::DURATION_MAX;
-use crate::model::{BootId, Memory, RunId, Uptime};
+use crate::model::{BootId, Memory, RunId, Uptime, packed};
 use crate::policy::{Handover, Next, Over, Rules};
 use crate::store;
 
@@ -357,9 +357,9 @@ fn memory(hex: &str) -> Read<Memory> {
 
 fn handover(hex: &str) -> Read<Handover> {
     let bytes = bytes(hex).ok_or("the hand-over is not hexadecimal")?;
-    match postcard::take_from_bytes(&bytes) {
-        Ok((standing, [])) => Ok(standing),
-        Ok(_) | Err(_) => Err("the hand-over is none, or another sup's".to_owned()),
+    match packed::take(&bytes) {
+        Some((standing, [])) => Ok(standing),
+        Some(_) | None => Err("the hand-over is none, or another sup's".to_owned()),
     }
 }
 

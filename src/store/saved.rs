@@ -5,7 +5,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{v1, v2};
-use crate::model::Memory;
+use crate::model::{Memory, packed};
 
 /// Versions are only ever added, at the end: their places are on people's disks.
 #[derive(Serialize, Deserialize)]
@@ -50,20 +50,15 @@ pub fn encode(memory: &Memory) -> Vec<u8> {
 ///
 /// It is a newer sup's, or none: bytes that are left over make it none.
 pub fn decode(payload: &[u8]) -> Result<Memory, PayloadFault> {
-    let (version, _) = postcard::take_from_bytes::<u32>(payload).map_err(garbled)?;
+    let (version, _) = packed::take::<u32>(payload).ok_or(PayloadFault::Garbled)?;
     if version >= VERSIONS {
         return Err(PayloadFault::Newer);
     }
-    let (saved, rest) = postcard::take_from_bytes(payload).map_err(garbled)?;
-    if !rest.is_empty() {
+    let Some((saved, [])) = packed::take(payload) else {
         return Err(PayloadFault::Garbled);
-    }
+    };
     Ok(match saved {
         Saved::V1(memory) => memory.into(),
         Saved::V2(memory) => memory.into(),
     })
-}
-
-fn garbled(_: postcard::Error) -> PayloadFault {
-    PayloadFault::Garbled
 }

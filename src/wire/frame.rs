@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::limits::FRAME_MAX;
+use crate::model::packed;
 
 /// Bytes before the message.
 pub const HEAD: usize = 4;
@@ -49,8 +50,8 @@ pub fn length(head: [u8; HEAD]) -> Result<usize, FrameFault> {
 /// # Errors
 /// [`FrameFault::Unknown`].
 pub fn unpack<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameFault> {
-    match postcard::take_from_bytes(body) {
-        Ok((message, [])) => Ok(message),
-        Ok(_) | Err(_) => Err(FrameFault::Unknown),
+    match packed::take(body) {
+        Some((message, [])) => Ok(message),
+        Some(_) | None => Err(FrameFault::Unknown),
     }
 }

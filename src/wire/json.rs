@@ -27,6 +27,17 @@ pub struct Status<'a> {
     checks: Vec<Check<'a>>,
 }
 
+/// What `--once --json` prints where no sup is left to tell of.
+#[derive(Serialize)]
+pub struct Nothing<'a> {
+    sup: (),
+    health: Health<'a>,
+    /// It has ended, as it should.
+    ended: bool,
+    /// Why there is none.
+    error: Option<&'a str>,
+}
+
 /// What `/health` answers.
 #[derive(Serialize)]
 pub struct Health<'a> {
@@ -203,6 +214,22 @@ impl<'a> Status<'a> {
             children,
             groups,
             checks: checks::of(standing, None),
+        }
+    }
+}
+
+impl<'a> Nothing<'a> {
+    /// That there is none: because of an error, or because it has ended.
+    #[must_use]
+    pub fn new(health: check::Health, error: Option<&'a str>) -> Self {
+        Self {
+            sup: (),
+            health: Health {
+                status: health.level(),
+                not_good: Vec::new(),
+            },
+            ended: error.is_none(),
+            error,
         }
     }
 }
