@@ -211,8 +211,9 @@ impl Checker {
             let known = &mut self.known.members[of_group(below)];
             known.word_unsure = true;
             let track = &mut self.group_tracks[below];
-            // Only where it was down for good; and where it is up, what is in it may rest.
-            let rests = below != group && (track.done || track.resting);
+            // Only where it was down for good: done is all that is required, and where it is up,
+            // what is in it may rest.
+            let rests = track.done || below != group && track.resting;
             known.maybe_over |= known.given_up || known.parked_until.is_some() || rests;
             known.doubt();
             known.given_up = false;
