@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use smol::channel::Sender;
 use smol::{LocalExecutor, Task};
 
 use super::{Input, spawn};
 use crate::control;
 use crate::os::file::{LockGuard, lock_dir};
 use crate::os::watch::{Identity, gone, identity};
-use crate::os::{Async, Timer, place, socket};
+use crate::os::{Async, Sender, Timer, place, socket};
 use crate::wire::control::SOCKET;
 
 /// Whoever deletes a directory has many files to delete, and shall not find new ones.
@@ -125,7 +124,7 @@ fn takes(
 ) -> io::Result<Takes> {
     let listener = Rc::new(Async::of_nonblocking(listener));
     let to_loop = inbox.clone();
-    let heard = move |heard| drop(to_loop.try_send(Input::Client(heard)));
+    let heard = move |heard| drop(to_loop.put(Input::Client(heard)));
     let work = control::serve(Rc::clone(executor), Rc::clone(&listener), heard);
     Ok(Takes {
         listener,
@@ -140,7 +139,7 @@ fn watches(executor: &LocalExecutor<'static>, inbox: &Sender<Input>, socket: Pat
         match gone(&socket).await {
             Ok(()) => {
                 Timer::after(MOMENT).await;
-                let _loop = inbox.send(Input::ShutOut).await;
+                let _loop = inbox.put(Input::ShutOut);
             }
             Err(error) => {
                 log::debug!(target: "sup", "[SUPERVISOR] should somebody delete {}, nobody will tell: {error}", socket.display());
@@ -157,6 +156,6 @@ fn sends_later(
     let inbox = inbox.clone();
     spawn(executor, async move {
         Timer::after(pause).await;
-        let _loop = inbox.send(Input::ShutOut).await;
+        let _loop = inbox.put(Input::ShutOut);
     })
 }

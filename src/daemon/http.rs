@@ -230,6 +230,6 @@ impl Source for View {
 
     fn all_left(&self) {
         // The loop gives back the memory that showing how things stand has touched.
-        let _loop = self.0.borrow().inbox.try_send(Input::Client(Heard::Left));
+        let _loop = self.0.borrow().inbox.put(Input::Client(Heard::Left));
     }
 }

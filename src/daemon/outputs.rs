@@ -13,7 +13,6 @@ use std::time::Duration;
 use smol::{LocalExecutor, Task};
 
 use super::baton::Pipe;
-use super::changed::Changed;
 use super::spawn;
 use super::upgrade::inherit;
 use crate::checks::Lines;
@@ -23,6 +22,7 @@ use crate::model::check::{CheckSpec, Kind};
 use crate::model::limits::{RING_MAX, RING_MIN, RINGS_MAX};
 use crate::model::spec::{LogFile, LogSpec};
 use crate::model::{ChildId, ChildSpec, Stage, StartFault, Uptime, tree};
+use crate::os::Changed;
 use crate::os::spawn::Stream;
 use crate::os::{Async, clock, fifo};
 

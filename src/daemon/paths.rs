@@ -67,8 +67,8 @@ impl Core {
             after.set(after.get() + 1);
             let there = are_there(paths).await;
             let event = Event::Paths { child, there };
-            let _loop = inbox.send(Input::Event(event)).await;
-            let _loop = inbox.send(news).await;
+            let _loop = inbox.put(Input::Event(event));
+            let _loop = inbox.put(news);
             after.set(after.get() - 1);
         })
     }
@@ -129,7 +129,7 @@ pub(super) fn look(core: &Shared) {
         let (ids, paths): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
         let there = os::aside(move || os::paths::next_there(&paths)).await;
         let found = ids.into_iter().zip(there).gather();
-        let _loop = inbox.send(Input::Found(found)).await;
+        let _loop = inbox.put(Input::Found(found));
     };
     spawn(&core.executor, work).detach();
 }

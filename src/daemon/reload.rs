@@ -28,7 +28,7 @@ pub(super) fn read(core: &Shared, dry_run: bool, replies: Option<Replies>) {
     let work = async move {
         let result = os::aside(move || config::load(&path)).await;
         let read = Box::new(Read { result, dry_run });
-        let _loop = inbox.send(Input::Reloaded(read, replies)).await;
+        let _loop = inbox.put(Input::Reloaded(read, replies));
     };
     spawn(&core.executor, work).detach();
 }

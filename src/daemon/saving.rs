@@ -4,11 +4,9 @@
 use std::rc::Rc;
 
 use smol::LocalExecutor;
-use smol::channel::Sender;
 
-use super::changed::Changed;
 use super::{Input, spawn};
-use crate::os;
+use crate::os::{self, Changed, Sender};
 use crate::store::Store;
 
 /// The way to the disk.
@@ -113,7 +111,7 @@ impl Saving {
                 (store, result)
             })
             .await;
-            let _ended = inbox.send(Input::Saved(store, result)).await;
+            let _ended = inbox.put(Input::Saved(store, result));
         };
         spawn(&self.executor, write).detach();
     }

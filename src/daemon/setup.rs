@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use smol::LocalExecutor;
-use smol::channel::Sender;
 use smol::future::yield_now;
 
 use super::adoption::take_up;
@@ -32,7 +31,7 @@ use crate::model::spec::{Settings, Spec};
 use crate::os::file::{LockGuard, lock_dir_soon};
 use crate::os::signals::{self, Signals};
 use crate::os::watch::identity;
-use crate::os::{self, boot, clock, image, paths, place, socket, spawn};
+use crate::os::{self, Sender, boot, clock, image, paths, place, socket, spawn};
 use crate::policy::{Rules, Supervisor};
 use crate::replay;
 use crate::store::{self, Duty, Store};

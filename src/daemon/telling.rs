@@ -21,7 +21,7 @@ use crate::wire::control::Reply;
 /// The channels of a configuration, or of the environment, and the tasks that tell them.
 pub(super) fn start(parts: &Parts) -> (Alerts, Vec<Task<()>>) {
     let inbox = parts.inbox.clone();
-    let changed = move || drop(inbox.try_send(Input::Remember));
+    let changed = move || drop(inbox.put(Input::Remember));
     let channels = channels(&parts.settings.alerts);
     let (alerts, work) = match parts.look {
         Some(look) if !look.alerts => (Alerts::silent(&channels), Vec::new()),

@@ -18,7 +18,6 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use smol::channel::{Receiver, Sender, bounded};
 use smol::future::{FutureExt, yield_now};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::lock::Mutex;
@@ -27,7 +26,7 @@ use smol::{LocalExecutor, Task};
 use self::answer::Answer;
 use crate::model::limits::{HTTP_CLIENTS_MAX, HTTP_REQUEST_MAX};
 use crate::model::standing::Standing;
-use crate::os::{Async, Timer};
+use crate::os::{Async, Receiver, Sender, Timer, queue};
 use crate::wire::http::{self, Heard, Refusal};
 use crate::wire::json::Events;
 
@@ -63,7 +62,7 @@ pub async fn serve<S: Source>(
     let mut clients = Clients {
         seated: VecDeque::new(),
         count: Rc::default(),
-        gone: bounded(1),
+        gone: queue(1),
     };
     let making = Rc::new(Mutex::new(()));
     loop {
@@ -119,7 +118,7 @@ impl Clients {
             let idle = self.seated.iter().position(|(_, is_busy)| !is_busy.get());
             match idle {
                 Some(first) => drop(self.seated.remove(first)),
-                None => drop(self.gone.1.recv().await),
+                None => drop(self.gone.1.next().await),
             }
         }
     }
@@ -128,7 +127,7 @@ impl Clients {
 impl<S: Source> Drop for Seat<S> {
     fn drop(&mut self) {
         self.count.set(self.count.get() - 1);
-        let _rings_already = self.gone.try_send(());
+        let _rings_already = self.gone.put(());
         if self.count.get() == 0 {
             self.source.all_left();
         }
