@@ -20,7 +20,7 @@ use smol::future::{self, FutureExt};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::model::limits::CLIENTS_MAX;
-use crate::os::{Async, Receiver, Refused, Sender, Timer, queue, socket};
+use crate::os::{Async, Receiver, Refused, Sender, Timer, queue, say, socket};
 use crate::wire::control::{Hello, Reply, Request, VERSION};
 use crate::wire::frame::{self, FrameFault};
 use crate::wire::upgrade::{self, Ask, Told};
@@ -115,13 +115,13 @@ async fn accept(listener: &Async<UnixListener>) -> Async<UnixStream> {
         match listener.accept().await {
             Ok(stream) => {
                 if told {
-                    log::info!(target: "sup", "[SUPERVISOR] the control socket takes clients again");
+                    say::news(format_args!("the control socket takes clients again"));
                 }
                 return stream;
             }
             Err(error) => {
                 if !told {
-                    log::warn!(target: "sup", "[WARNING] the control socket takes nobody: {error}");
+                    say::warning(format_args!("the control socket takes nobody: {error}"));
                 }
                 told = true;
                 Timer::after(Duration::from_secs(1)).await;

@@ -39,7 +39,7 @@ use crate::model::limits::NOTIFY_QUEUE_MAX;
 use crate::model::sorted::Map;
 use crate::model::words::{Names, Telling, alert};
 use crate::model::{Notice, Uptime};
-use crate::os::{self, Receiver, Sender, Timer, clock};
+use crate::os::{self, Receiver, Sender, Timer, clock, say};
 
 pub use incidents::{Incidents, Letter, Moment};
 pub use insights::{Figure, Metric};
@@ -358,7 +358,10 @@ impl Line {
         if queue.len() == NOTIFY_QUEUE_MAX
             && let Some(lost) = queue.pop_front()
         {
-            log::warn!(target: "sup", "[WARNING] alert {}: too many messages at once: lost \"{}\"", self.spec.name, lost.message);
+            say::warning(format_args!(
+                "alert {}: too many messages at once: lost \"{}\"",
+                self.spec.name, lost.message
+            ));
             self.left.set(self.left.get().saturating_sub(1));
         }
         queue.push_back(telling);

@@ -34,7 +34,7 @@ use crate::os::file::LockGuard;
 use crate::os::procfs::{self, Census, Mark};
 use crate::os::reap;
 use crate::os::spawn::Stream;
-use crate::os::{Changed, Sender, boot, clock, hint, signals, spawn};
+use crate::os::{Changed, Sender, boot, clock, hint, say, signals, spawn};
 use crate::policy::{Action, Alarm, Answer, Event, Phase, Reach, Supervisor};
 use crate::wire::control::SOCKET;
 use crate::{replay, store};
@@ -357,7 +357,9 @@ impl Core {
             Action::End { success } => self.end = Some(success),
             Action::Alarm(Alarm::UnexpectedStart(run)) => {
                 let (child, nth) = (&self.supervisor.spec(run.child).name, run.nth);
-                log::error!(target: "sup", "[ERROR] this should be impossible, please report it: {child} was started as run {nth}, which was not asked for");
+                say::error(format_args!(
+                    "this should be impossible, please report it: {child} was started as run {nth}, which was not asked for"
+                ));
             }
         }
     }
@@ -544,7 +546,9 @@ impl Core {
         let Some(dir) = &self.runtime else { return };
         let name = &self.supervisor.spec(run.child).name;
         if let Some(Err(error)) = record.map(|record| record.write(dir, name)) {
-            log::warn!(target: "sup", "[WARNING] {name}: a sup after this one will not know its process: {error}");
+            say::warning(format_args!(
+                "{name}: a sup after this one will not know its process: {error}"
+            ));
         }
     }
 
@@ -582,6 +586,9 @@ impl Core {
             .then(|| hint::hint(&launch.command[0], launch.dir.as_deref(), fault.errno))
             .flatten()
             .map_or_else(String::new, |hint| format!(" ({hint})"));
-        log::warn!(target: "sup", "[WARNING] {}: {step} {thing}: {reason}{hint}", spec.name);
+        say::warning(format_args!(
+            "{}: {step} {thing}: {reason}{hint}",
+            spec.name
+        ));
     }
 }

@@ -14,7 +14,7 @@ use super::{Input, spawn};
 use crate::control;
 use crate::os::file::{LockGuard, lock_dir};
 use crate::os::watch::{Identity, gone, identity};
-use crate::os::{Async, Sender, Timer, place, socket};
+use crate::os::{Async, Sender, Timer, place, say, socket};
 use crate::wire::control::SOCKET;
 
 /// Whoever deletes a directory has many files to delete, and shall not find new ones.
@@ -90,13 +90,17 @@ impl Door {
         let dir = self.dir.display().to_string();
         match self.listen() {
             Ok(takes) => {
-                log::warn!(target: "sup", "[WARNING] somebody has deleted the control socket or {dir}; made again");
+                say::warning(format_args!(
+                    "somebody has deleted the control socket or {dir}; made again"
+                ));
                 (self.shut, self.takes) = (false, Some(takes));
                 self._watches = watches(&self.executor, &self.inbox, self.dir.join(SOCKET));
             }
             Err(error) => {
                 if !self.shut {
-                    log::warn!(target: "sup", "[WARNING] somebody has deleted the control socket or {dir}, and it cannot be made again, children go on: {error}");
+                    say::warning(format_args!(
+                        "somebody has deleted the control socket or {dir}, and it cannot be made again, children go on: {error}"
+                    ));
                 }
                 self.shut = true;
                 self._watches = sends_later(&self.executor, &self.inbox, NEXT_TRY);

@@ -51,7 +51,7 @@ use self::core::Shared;
 use crate::control::{Heard, Replies};
 use crate::model::{Exit, RunId, Signal, Uptime};
 use crate::os::signals::Signals;
-use crate::os::{self, Receiver, Sender, Timer, clock, reap, trim};
+use crate::os::{self, Receiver, Sender, Timer, clock, reap, say, trim};
 use crate::policy::Event;
 use crate::store::Store;
 
@@ -205,7 +205,7 @@ async fn listen(mut signals: Signals, inbox: Sender<Input>, adopts: bool, reload
                 continue;
             }
             Err(error) => {
-                log::error!(target: "sup", "[ERROR] signals are not heard any more: {error}");
+                say::error(format_args!("signals are not heard any more: {error}"));
                 return;
             }
         };

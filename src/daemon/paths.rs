@@ -14,7 +14,7 @@ use crate::model::ChildId;
 use crate::model::Gather as _;
 use crate::model::sorted::Set;
 use crate::model::words::Names;
-use crate::os::{self, Timer, clock};
+use crate::os::{self, Timer, clock, say};
 use crate::policy::Event;
 
 /// A look at a path that takes longer says that it is not there.
@@ -90,7 +90,7 @@ impl Core {
             }
             let name = Names::child(&self.supervisor, *id);
             let text = format!("{name} waits for {}", paths.join(", "));
-            log::info!(target: "sup", "[SUPERVISOR] {text}");
+            say::news(format_args!("{text}"));
             self.history.push(clock::wall(), &text);
         }
     }

@@ -35,7 +35,7 @@ use crate::model::words::Names;
 use crate::model::{Exit, Member, Signal, Uptime};
 use crate::os::procfs::Census;
 use crate::os::spawn::Extras;
-use crate::os::{self, Async, Receiver, Timer, clock, hint, image, signals, spawn};
+use crate::os::{self, Async, Receiver, Timer, clock, hint, image, say, signals, spawn};
 use crate::policy::{self, Change, Handover, NotNow, Supervisor};
 use crate::store;
 use crate::wire::upgrade::{Ask, Told};
@@ -91,7 +91,10 @@ impl Teller {
     }
 
     fn refuse(&self, words: &str) {
-        log::error!(target: "sup", "[ERROR] upgrade: {words}; sup {} goes on", env!("CARGO_PKG_VERSION"));
+        say::error(format_args!(
+            "upgrade: {words}; sup {} goes on",
+            env!("CARGO_PKG_VERSION")
+        ));
         self.tell(&Told::Refused(words.to_owned()));
     }
 }
@@ -366,7 +369,7 @@ fn go(core: &Core, ready: &Ready) -> Result<Infallible, Stay> {
         binary, version, ..
     } = ready;
     let name = binary.display();
-    log::info!(target: "sup", "[SUPERVISOR] upgrade: {name} (sup {version}) takes over");
+    say::news(format_args!("upgrade: {name} (sup {version}) takes over"));
     let error = image::replace(
         binary,
         &image.words,

@@ -51,6 +51,7 @@ pub mod procfs;
 mod queue;
 mod reactor;
 pub mod reap;
+pub mod say;
 mod seats;
 pub mod secret;
 pub mod signals;

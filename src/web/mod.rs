@@ -26,7 +26,7 @@ use smol::{LocalExecutor, Task};
 use self::answer::Answer;
 use crate::model::limits::{HTTP_CLIENTS_MAX, HTTP_REQUEST_MAX};
 use crate::model::standing::Standing;
-use crate::os::{Async, Receiver, Sender, Timer, queue};
+use crate::os::{Async, Receiver, Sender, Timer, queue, say};
 use crate::wire::http::{self, Heard, Refusal};
 use crate::wire::json::Events;
 
@@ -145,7 +145,7 @@ async fn accept(listener: &Async<TcpListener>) -> Async<TcpStream> {
             Ok(stream) => return stream,
             Err(error) => {
                 if !is_told {
-                    log::warn!(target: "sup", "[WARNING] http: nobody is let in: {error}");
+                    say::warning(format_args!("http: nobody is let in: {error}"));
                 }
                 is_told = true;
                 Timer::after(Duration::from_secs(1)).await;
