@@ -20,7 +20,7 @@ use smol::future::{self, FutureExt};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::model::limits::CLIENTS_MAX;
-use crate::os::{Async, Receiver, Refused, Sender, Timer, queue, say, socket};
+use crate::os::{Async, Gate, Receiver, Refused, Sender, Timer, queue, say, socket};
 use crate::wire::control::{Hello, Reply, Request, VERSION};
 use crate::wire::frame::{self, FrameFault};
 use crate::wire::upgrade::{self, Ask, Told};
@@ -88,19 +88,16 @@ pub async fn serve(
     heard: impl Fn(Heard) + 'static,
 ) {
     let heard = Rc::new(heard);
-    let (seat, seats) = queue(CLIENTS_MAX);
-    let seats = Rc::new(seats);
+    let gate = Gate::new(CLIENTS_MAX);
     loop {
-        if seat.send(()).await.is_err() {
-            return; // Cannot be: we hold the other end.
-        }
+        let inside = gate.enter().await;
         let stream = accept(&listener).await;
-        let (heard, seats) = (Rc::clone(&heard), Rc::clone(&seats));
+        let heard = Rc::clone(&heard);
         let client = async move {
             if let Err(error) = attend(stream, &*heard).await {
                 log::debug!(target: "sup", "[SUPERVISOR] a client was dropped: {error}");
             }
-            let _freed: Option<()> = seats.take();
+            drop(inside);
             heard(Heard::Left);
         };
         executor.spawn(client.boxed_local()).detach();

@@ -37,6 +37,7 @@ pub mod clock;
 pub mod disk;
 pub mod fifo;
 pub mod file;
+mod gate;
 pub mod hint;
 pub mod image;
 pub mod kernel;
@@ -68,6 +69,7 @@ pub mod watch;
 
 pub use aside::aside;
 pub use changed::Changed;
+pub use gate::Gate;
 pub use queue::{Receiver, Refused, Sender, queue};
 pub use reactor::{Timer, block_on};
 pub use source::{Async, pipe, pipe_to};

@@ -20,13 +20,12 @@ use std::time::Duration;
 
 use smol::future::{FutureExt, yield_now};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::lock::Mutex;
 use smol::{LocalExecutor, Task};
 
 use self::answer::Answer;
 use crate::model::limits::{HTTP_CLIENTS_MAX, HTTP_REQUEST_MAX};
 use crate::model::standing::Standing;
-use crate::os::{Async, Receiver, Sender, Timer, queue, say};
+use crate::os::{Async, Gate, Receiver, Sender, Timer, queue, say};
 use crate::wire::http::{self, Heard, Refusal};
 use crate::wire::json::Events;
 
@@ -64,7 +63,7 @@ pub async fn serve<S: Source>(
         count: Rc::default(),
         gone: queue(1),
     };
-    let making = Rc::new(Mutex::new(()));
+    let making = Gate::new(1);
     loop {
         let stream = accept(&listener).await;
         clients.make_room().await;
@@ -100,7 +99,7 @@ struct Seat<S: Source> {
     count: Rc<Cell<usize>>,
     gone: Sender<()>,
     /// Held while an answer is made: one at a time, however many ask.
-    making: Rc<Mutex<()>>,
+    making: Rc<Gate>,
     source: Rc<S>,
 }
 
@@ -195,7 +194,7 @@ async fn hear<S: Source>(stream: &mut Async<TcpStream>, seat: &Seat<S>) -> io::R
             Heard::Refused(refusal) => return Ok(Answer::refusal(refusal)),
             Heard::Request(request) => {
                 seat.is_busy.set(true);
-                let _others_wait = seat.making.lock().await;
+                let _others_wait = seat.making.enter().await;
                 return Ok(answer::find(&request, &*seat.source).await);
             }
         }
