@@ -60,9 +60,12 @@ impl<T: Serialize> Outbox<T> {
         Self { frames, kind }
     }
 
-    /// Sends it when there is room. An error is a client that has left.
-    pub fn send(&self, message: &T) -> impl Future<Output = Result<(), Refused>> + use<'_, T> {
-        self.frames.send(frame::pack(message))
+    /// Sends it when there is room.
+    ///
+    /// # Errors
+    /// The client has left.
+    pub async fn send(&self, message: &T) -> Result<(), Refused> {
+        self.frames.send(frame::pack(message)).await
     }
 
     /// Sends it if there is room.
