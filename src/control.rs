@@ -16,12 +16,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 use smol::LocalExecutor;
-use smol::channel::{Receiver, Send, Sender, TrySendError, bounded};
 use smol::future::{self, FutureExt};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::model::limits::CLIENTS_MAX;
-use crate::os::{Async, Timer, socket};
+use crate::os::{Async, Gate, Receiver, Refused, Sender, Timer, queue, say, socket};
 use crate::wire::control::{Hello, Reply, Request, VERSION};
 use crate::wire::frame::{self, FrameFault};
 use crate::wire::upgrade::{self, Ask, Told};
@@ -61,17 +60,20 @@ impl<T: Serialize> Outbox<T> {
         Self { frames, kind }
     }
 
-    /// Sends it when there is room. An error is a client that has left.
-    pub fn send(&self, message: &T) -> Send<'_, Vec<u8>> {
-        self.frames.send(frame::pack(message))
+    /// Sends it when there is room.
+    ///
+    /// # Errors
+    /// The client has left.
+    pub async fn send(&self, message: &T) -> Result<(), Refused> {
+        self.frames.send(frame::pack(message)).await
     }
 
     /// Sends it if there is room.
     ///
     /// # Errors
     /// There is none, or the client has left.
-    pub fn try_send(&self, message: &T) -> Result<(), TrySendError<Vec<u8>>> {
-        self.frames.try_send(frame::pack(message))
+    pub fn try_send(&self, message: &T) -> Result<(), Refused> {
+        self.frames.put(frame::pack(message))
     }
 }
 
@@ -89,18 +91,16 @@ pub async fn serve(
     heard: impl Fn(Heard) + 'static,
 ) {
     let heard = Rc::new(heard);
-    let (seat, seats) = bounded::<()>(CLIENTS_MAX);
+    let gate = Gate::new(CLIENTS_MAX);
     loop {
-        if seat.send(()).await.is_err() {
-            return; // Cannot be: we hold the other end.
-        }
+        let inside = gate.enter().await;
         let stream = accept(&listener).await;
-        let (heard, seats) = (Rc::clone(&heard), seats.clone());
+        let heard = Rc::clone(&heard);
         let client = async move {
             if let Err(error) = attend(stream, &*heard).await {
                 log::debug!(target: "sup", "[SUPERVISOR] a client was dropped: {error}");
             }
-            let _freed = seats.try_recv();
+            drop(inside);
             heard(Heard::Left);
         };
         executor.spawn(client.boxed_local()).detach();
@@ -115,13 +115,13 @@ async fn accept(listener: &Async<UnixListener>) -> Async<UnixStream> {
         match listener.accept().await {
             Ok(stream) => {
                 if told {
-                    log::info!(target: "sup", "[SUPERVISOR] the control socket takes clients again");
+                    say::news(format_args!("the control socket takes clients again"));
                 }
                 return stream;
             }
             Err(error) => {
                 if !told {
-                    log::warn!(target: "sup", "[WARNING] the control socket takes nobody: {error}");
+                    say::warning(format_args!("the control socket takes nobody: {error}"));
                 }
                 told = true;
                 Timer::after(Duration::from_secs(1)).await;
@@ -138,7 +138,7 @@ async fn attend(mut stream: Async<UnixStream>, heard: &impl Fn(Heard)) -> io::Re
     let hello: Hello = read(&mut stream).await?;
     if hello.version == upgrade::HELLO {
         let ask = read(&mut stream).await?;
-        let (told, queue) = bounded(QUEUE);
+        let (told, queue) = queue(QUEUE);
         heard(Heard::Upgrade(ask, Outbox::new(told)));
         return answer(stream, queue).await;
     }
@@ -151,7 +151,7 @@ async fn attend(mut stream: Async<UnixStream>, heard: &impl Fn(Heard)) -> io::Re
         return write(&mut stream, &frame::pack(&Reply::Refused(words))).await;
     }
     let request = read(&mut stream).await?;
-    let (replies, queue) = bounded(QUEUE);
+    let (replies, queue) = queue(QUEUE);
     heard(Heard::Asked(request, Outbox::new(replies)));
     answer(stream, queue).await
 }
@@ -159,7 +159,7 @@ async fn attend(mut stream: Async<UnixStream>, heard: &impl Fn(Heard)) -> io::Re
 /// Passes replies on until there are no more, or the client has left.
 async fn answer(mut stream: Async<UnixStream>, queue: Receiver<Vec<u8>>) -> io::Result<()> {
     loop {
-        let next = future::or(async { queue.recv().await.ok() }, async {
+        let next = future::or(queue.next(), async {
             has_left(&stream).await;
             None
         });

@@ -11,7 +11,7 @@ use super::secret::reveal;
 use super::{curl, exec, mail, nas};
 use crate::model::alert::{AlertSpec, Channel};
 use crate::model::words::Telling;
-use crate::os::{Timer, clock, kernel};
+use crate::os::{Timer, clock, kernel, say};
 
 /// Before the second try, the third and so on: a box that has just booted may have no
 /// network yet, and a server may be restarted.
@@ -76,9 +76,9 @@ impl Voice {
         let name = &self.spec.name;
         match (result, self.is_failing) {
             (Err(fault), false) => {
-                log::warn!(target: "sup", "[WARNING] alert {name}: {fault}");
+                say::warning(format_args!("alert {name}: {fault}"));
             }
-            (Ok(_), true) => log::info!(target: "sup", "[SUPERVISOR] alert {name} works again"),
+            (Ok(_), true) => say::news(format_args!("alert {name} works again")),
             (Ok(_), false) => return,
             (Err(_), true) => return,
         }

@@ -30,7 +30,6 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
 
 use self::deliver::Voice;
@@ -40,7 +39,7 @@ use crate::model::limits::NOTIFY_QUEUE_MAX;
 use crate::model::sorted::Map;
 use crate::model::words::{Names, Telling, alert};
 use crate::model::{Notice, Uptime};
-use crate::os::{Timer, clock};
+use crate::os::{self, Receiver, Sender, Timer, clock, say};
 
 pub use incidents::{Incidents, Letter, Moment};
 pub use insights::{Figure, Metric};
@@ -112,7 +111,7 @@ impl Alerts {
     /// Channels, and the work that tells them. `changed` is called when something has
     /// changed by itself that is to be remembered.
     pub fn new(channels: &[AlertSpec], changed: impl Fn() + 'static) -> (Self, Vec<Work>) {
-        let (bell, rung) = bounded(1);
+        let (bell, rung) = os::queue(1);
         let alerts = Self::make(bell, false, changed);
         let keeper: Work = Box::pin(keep_time(Rc::clone(&alerts.0), rung));
         let mut work = alerts.use_channels(channels);
@@ -123,7 +122,7 @@ impl Alerts {
     /// Channels that are told nothing: only what they know is kept, for a later sup.
     #[must_use]
     pub fn silent(channels: &[AlertSpec]) -> Self {
-        let (bell, _) = bounded(1);
+        let (bell, _) = os::queue(1);
         let alerts = Self::make(bell, true, || ());
         let _nobody_is_told = alerts.use_channels(channels);
         alerts
@@ -152,7 +151,7 @@ impl Alerts {
                 return former.swap_remove(place);
             }
             let queue = Queue::default();
-            let (bell, rung) = bounded(1);
+            let (bell, rung) = os::queue(1);
             let (office, waiting) = (Rc::clone(&self.0), Rc::clone(&queue));
             work.push(Box::pin(serve(office, spec.clone(), (waiting, rung))));
             Line {
@@ -330,7 +329,7 @@ impl Office {
             }
         }
         if let Some(bell) = &*self.bell.borrow() {
-            let _rings_already = bell.try_send(());
+            let _rings_already = bell.put(());
         }
     }
 
@@ -359,11 +358,14 @@ impl Line {
         if queue.len() == NOTIFY_QUEUE_MAX
             && let Some(lost) = queue.pop_front()
         {
-            log::warn!(target: "sup", "[WARNING] alert {}: too many messages at once: lost \"{}\"", self.spec.name, lost.message);
+            say::warning(format_args!(
+                "alert {}: too many messages at once: lost \"{}\"",
+                self.spec.name, lost.message
+            ));
             self.left.set(self.left.get().saturating_sub(1));
         }
         queue.push_back(telling);
-        let _rings_already = self.bell.try_send(());
+        let _rings_already = self.bell.put(());
     }
 }
 
@@ -371,7 +373,7 @@ impl Line {
 async fn keep_time(office: Rc<Office>, rung: Receiver<()>) {
     loop {
         let deadline = office.incidents.borrow().deadline();
-        let bell = async { rung.recv().await.is_ok().then_some(false) };
+        let bell = async { rung.next().await.map(|()| false) };
         let is_due = match deadline {
             None => bell.await,
             Some(at) => {
@@ -405,7 +407,7 @@ async fn next((queue, rung): &(Queue, Receiver<()>)) -> Option<Rc<Telling>> {
         if let Some(telling) = queue.borrow_mut().pop_front() {
             return Some(telling);
         }
-        rung.recv().await.ok()?;
+        rung.next().await?;
     }
 }
 

@@ -22,7 +22,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use smol::future;
-use smol::lock::Semaphore;
 
 pub use http::{Answer, Fault, answer};
 pub use log::Lines;
@@ -34,7 +33,7 @@ use crate::model::sorted::{Map, Set};
 use crate::model::spec::Launch;
 use crate::model::words::Brief;
 use crate::os::procfs::{self, Mark};
-use crate::os::{Timer, signals};
+use crate::os::{Gate, Timer, signals};
 
 /// What a probe has found.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +94,7 @@ pub struct Subject {
 
 /// Makes probes, so many at a time.
 pub struct Prober {
-    gate: Semaphore,
+    gate: Rc<Gate>,
     /// Those of which something still hangs.
     stuck: RefCell<Set<String>>,
     /// Programs that run, and by what we know what they have made.
@@ -107,7 +106,7 @@ type Programs = RefCell<Map<u32, Mark>>;
 impl Default for Prober {
     fn default() -> Self {
         Self {
-            gate: Semaphore::new(PROBES_MAX),
+            gate: Gate::new(PROBES_MAX),
             stuck: RefCell::default(),
             programs: RefCell::default(),
         }
@@ -130,7 +129,7 @@ impl Prober {
             tell(Finding::new(Health::Critical, words));
             return;
         }
-        let place = self.gate.acquire().await;
+        let place = self.gate.enter().await;
         self.stuck.borrow_mut().insert(name.clone());
         let told = |finding| {
             drop(place);

@@ -14,7 +14,7 @@ use crate::model::sorted::Set;
 use crate::model::{BootId, ChildId, RunId, Uptime, tree};
 use crate::os::adopt::{self, ENDING, Record, Verdict};
 use crate::os::reap::{self, Child};
-use crate::os::{clock, fifo, procfs, spawn};
+use crate::os::{clock, fifo, procfs, say, spawn};
 use crate::replay;
 
 /// Goes on with what the sup before us has left.
@@ -36,7 +36,9 @@ pub(super) fn take_up(core: &mut Core, baton: Option<&Baton>, runtime: &Path, no
 fn end_checks(home: &Path) {
     let killed = adopt::kill_checks(&home.display().to_string());
     if killed > 0 {
-        log::info!(target: "sup", "[SUPERVISOR] killed what checks of the sup before left running: {killed} processes");
+        say::news(format_args!(
+            "killed what checks of the sup before left running: {killed} processes"
+        ));
     }
 }
 
@@ -94,7 +96,9 @@ fn is_kin(core: &Core, dir: &Path, child: &str, pid: u32) -> bool {
     let by_user = user.is_some() && user == spawn::user(&spec.launch);
     let is_kin = by_user || fifo::is_output(pid, &pipe_of(dir, &spec.name));
     if !is_kin {
-        log::warn!(target: "sup", "[WARNING] process {pid} of another user pretends to be {child}; left alone");
+        say::warning(format_args!(
+            "process {pid} of another user pretends to be {child}; left alone"
+        ));
     }
     is_kin
 }
@@ -115,7 +119,9 @@ fn tell_of_strangers(core: &Core, dir: &Path) {
         match Record::read(dir, name).filter(|record| record.boot == core.boot) {
             Some(record) if record.is_alive() => {
                 let pid = record.pid;
-                log::warn!(target: "sup", "[WARNING] {name} runs on (pid {pid}) and is not configured any more: nobody looks after it; kill {pid} ends it");
+                say::warning(format_args!(
+                    "{name} runs on (pid {pid}) and is not configured any more: nobody looks after it; kill {pid} ends it"
+                ));
             }
             Some(_) | None => adopt::erase(dir, name),
         }
@@ -135,7 +141,7 @@ impl Core {
         let name = &self.supervisor.spec(child).name;
         if record.is_alive() && self.look.is_none() {
             let text = format!("{name} adopted (pid {})", record.pid);
-            log::info!(target: "sup", "[SUPERVISOR] {text}");
+            say::news(format_args!("{text}"));
             self.history.push(clock::wall(), &text);
         }
         let spec = self.supervisor.spec(child);

@@ -74,7 +74,7 @@ impl Core {
                 took,
                 finding,
             };
-            let _loop = inbox.try_send(Input::Probed(Box::new(probed)));
+            let _loop = inbox.put(Input::Probed(Box::new(probed)));
         };
         let prober = Rc::clone(&self.checking.prober);
         let work = prober.probe(label, kind, timeout, subject, tell);
@@ -204,7 +204,7 @@ impl Core {
                 Some(Ok(written)) => Some(life_sign(*written, before, within, now)),
             };
             let written = written.and_then(Result::ok);
-            let _loop = inbox.send(Input::Beat(run, written, last)).await;
+            let _loop = inbox.put(Input::Beat(run, written, last));
         };
         spawn(&self.executor, work).detach();
         None

@@ -7,11 +7,9 @@ use std::future::{self, poll_fn};
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
-use smol::channel::Sender;
 use smol::future::FutureExt as _;
 use smol::{LocalExecutor, Task};
 
-use super::changed::Changed;
 use super::checking::Checking;
 use super::door::Door;
 use super::history::History;
@@ -36,7 +34,7 @@ use crate::os::file::LockGuard;
 use crate::os::procfs::{self, Census, Mark};
 use crate::os::reap;
 use crate::os::spawn::Stream;
-use crate::os::{boot, clock, hint, signals, spawn};
+use crate::os::{Changed, Sender, boot, clock, hint, say, signals, spawn};
 use crate::policy::{Action, Alarm, Answer, Event, Phase, Reach, Supervisor};
 use crate::wire::control::SOCKET;
 use crate::{replay, store};
@@ -359,7 +357,9 @@ impl Core {
             Action::End { success } => self.end = Some(success),
             Action::Alarm(Alarm::UnexpectedStart(run)) => {
                 let (child, nth) = (&self.supervisor.spec(run.child).name, run.nth);
-                log::error!(target: "sup", "[ERROR] this should be impossible, please report it: {child} was started as run {nth}, which was not asked for");
+                say::error(format_args!(
+                    "this should be impossible, please report it: {child} was started as run {nth}, which was not asked for"
+                ));
             }
         }
     }
@@ -492,7 +492,7 @@ impl Core {
         }
         let inbox = self.inbox.clone();
         let tell = move |exit| {
-            let _loop = inbox.try_send(Input::Ended(run, exit)); // It has room for everything.
+            let _loop = inbox.put(Input::Ended(run, exit)); // It has room for everything.
         };
         // There is one for each child, and a block would keep what it waits for three times.
         let watch = poll_fn(move |context| end.poll(context).map(&tell));
@@ -518,7 +518,7 @@ impl Core {
         for ear in ears.into_iter().map(Rc::new) {
             hearing.ears.push(Rc::downgrade(&ear));
             let (inbox, heard) = (self.inbox.clone(), Rc::clone(&heard));
-            let ready = move || drop(inbox.try_send(Input::Event(Event::Ready { run })));
+            let ready = move || drop(inbox.put(Input::Event(Event::Ready { run })));
             let work = async move { ear.listen(ready, &heard).await };
             hearing._tasks.push(super::spawn(&self.executor, work));
         }
@@ -546,7 +546,9 @@ impl Core {
         let Some(dir) = &self.runtime else { return };
         let name = &self.supervisor.spec(run.child).name;
         if let Some(Err(error)) = record.map(|record| record.write(dir, name)) {
-            log::warn!(target: "sup", "[WARNING] {name}: a sup after this one will not know its process: {error}");
+            say::warning(format_args!(
+                "{name}: a sup after this one will not know its process: {error}"
+            ));
         }
     }
 
@@ -584,6 +586,9 @@ impl Core {
             .then(|| hint::hint(&launch.command[0], launch.dir.as_deref(), fault.errno))
             .flatten()
             .map_or_else(String::new, |hint| format!(" ({hint})"));
-        log::warn!(target: "sup", "[WARNING] {}: {step} {thing}: {reason}{hint}", spec.name);
+        say::warning(format_args!(
+            "{}: {step} {thing}: {reason}{hint}",
+            spec.name
+        ));
     }
 }

@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use smol::channel::Sender;
 use smol::{LocalExecutor, Task};
 
 use super::{Input, spawn};
 use crate::control;
 use crate::os::file::{LockGuard, lock_dir};
 use crate::os::watch::{Identity, gone, identity};
-use crate::os::{Async, Timer, place, socket};
+use crate::os::{Async, Sender, Timer, place, say, socket};
 use crate::wire::control::SOCKET;
 
 /// Whoever deletes a directory has many files to delete, and shall not find new ones.
@@ -91,13 +90,17 @@ impl Door {
         let dir = self.dir.display().to_string();
         match self.listen() {
             Ok(takes) => {
-                log::warn!(target: "sup", "[WARNING] somebody has deleted the control socket or {dir}; made again");
+                say::warning(format_args!(
+                    "somebody has deleted the control socket or {dir}; made again"
+                ));
                 (self.shut, self.takes) = (false, Some(takes));
                 self._watches = watches(&self.executor, &self.inbox, self.dir.join(SOCKET));
             }
             Err(error) => {
                 if !self.shut {
-                    log::warn!(target: "sup", "[WARNING] somebody has deleted the control socket or {dir}, and it cannot be made again, children go on: {error}");
+                    say::warning(format_args!(
+                        "somebody has deleted the control socket or {dir}, and it cannot be made again, children go on: {error}"
+                    ));
                 }
                 self.shut = true;
                 self._watches = sends_later(&self.executor, &self.inbox, NEXT_TRY);
@@ -125,7 +128,7 @@ fn takes(
 ) -> io::Result<Takes> {
     let listener = Rc::new(Async::of_nonblocking(listener));
     let to_loop = inbox.clone();
-    let heard = move |heard| drop(to_loop.try_send(Input::Client(heard)));
+    let heard = move |heard| drop(to_loop.put(Input::Client(heard)));
     let work = control::serve(Rc::clone(executor), Rc::clone(&listener), heard);
     Ok(Takes {
         listener,
@@ -140,7 +143,7 @@ fn watches(executor: &LocalExecutor<'static>, inbox: &Sender<Input>, socket: Pat
         match gone(&socket).await {
             Ok(()) => {
                 Timer::after(MOMENT).await;
-                let _loop = inbox.send(Input::ShutOut).await;
+                let _loop = inbox.put(Input::ShutOut);
             }
             Err(error) => {
                 log::debug!(target: "sup", "[SUPERVISOR] should somebody delete {}, nobody will tell: {error}", socket.display());
@@ -157,6 +160,6 @@ fn sends_later(
     let inbox = inbox.clone();
     spawn(executor, async move {
         Timer::after(pause).await;
-        let _loop = inbox.send(Input::ShutOut).await;
+        let _loop = inbox.put(Input::ShutOut);
     })
 }

@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::changed::Changed;
 use crate::model::Gather as _;
 use crate::model::Uptime;
 use crate::model::limits::{HISTORY_MAX, RESTART_BIN, RESTART_BINS};
+use crate::os::Changed;
 use crate::wire::json::Restarts;
 
 /// One thing that happened.

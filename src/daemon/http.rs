@@ -18,7 +18,7 @@ use crate::model::report::CheckReport;
 use crate::model::standing::Standing;
 use crate::model::{ChildId, Member};
 use crate::os::procfs::Resident;
-use crate::os::{self, Async, Timer, clock};
+use crate::os::{self, Async, Timer, clock, say};
 use crate::web::{self, Source};
 use crate::wire::json::{Event, Events};
 
@@ -85,14 +85,16 @@ fn listen(address: SocketAddr) -> Option<TcpListener> {
     match &result {
         Ok(_) => tell(address),
         Err(error) => {
-            log::warn!(target: "sup", "[WARNING] http: {address}: {error}; it is tried again, and nothing else waits for it");
+            say::warning(format_args!(
+                "http: {address}: {error}; it is tried again, and nothing else waits for it"
+            ));
         }
     }
     result.ok()
 }
 
 fn tell(address: SocketAddr) {
-    log::info!(target: "sup", "[SUPERVISOR] http: to be seen at http://{address}/");
+    say::news(format_args!("http: to be seen at http://{address}/"));
 }
 
 /// Answers as the settings want it: at the start, and when they may have changed.
@@ -101,7 +103,7 @@ pub(super) fn follow(core: &Shared) {
     let mut http = std::mem::take(&mut core.borrow_mut().http);
     if http.address != wanted {
         if http.task.is_some() && wanted.is_none() {
-            log::info!(target: "sup", "[SUPERVISOR] http: closed");
+            say::news(format_args!("http: closed"));
         }
         http = Http {
             address: wanted,
@@ -141,7 +143,7 @@ async fn work(
             *known.borrow_mut() = Rc::downgrade(&listener);
             web::serve(executor, listener, Rc::new(View(core))).await;
         }
-        Err(error) => log::error!(target: "sup", "[ERROR] http: {address}: {error}"),
+        Err(error) => say::error(format_args!("http: {address}: {error}")),
     }
 }
 
@@ -230,6 +232,6 @@ impl Source for View {
 
     fn all_left(&self) {
         // The loop gives back the memory that showing how things stand has touched.
-        let _loop = self.0.borrow().inbox.try_send(Input::Client(Heard::Left));
+        let _loop = self.0.borrow().inbox.put(Input::Client(Heard::Left));
     }
 }

@@ -14,7 +14,6 @@
 
 mod adoption;
 mod baton;
-mod changed;
 mod checking;
 mod clients;
 mod core;
@@ -45,7 +44,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use smol::channel::{Receiver, Sender, unbounded};
 use smol::future::{self, FutureExt};
 use smol::{LocalExecutor, Task};
 
@@ -53,7 +51,7 @@ use self::core::Shared;
 use crate::control::{Heard, Replies};
 use crate::model::{Exit, RunId, Signal, Uptime};
 use crate::os::signals::Signals;
-use crate::os::{self, Timer, clock, reap, trim};
+use crate::os::{self, Receiver, Sender, Timer, clock, reap, say, trim};
 use crate::policy::Event;
 use crate::store::Store;
 
@@ -127,6 +125,7 @@ async fn live(core: Shared, inbox: Receiver<Input>) -> bool {
         match next(&inbox, if rests { rest } else { deadline }).await {
             None if rests => {
                 core.borrow_mut().rest();
+                inbox.rest();
                 trim::give_back();
                 trimmed = true;
             }
@@ -177,7 +176,7 @@ fn take(core: &Shared, input: Input) {
 
 /// The next input, or nothing when the deadline comes first.
 async fn next(inbox: &Receiver<Input>, deadline: Option<Uptime>) -> Option<Input> {
-    let input = async { inbox.recv().await.ok() };
+    let input = inbox.next();
     match deadline {
         None => input.await,
         Some(at) => {
@@ -206,11 +205,11 @@ async fn listen(mut signals: Signals, inbox: Sender<Input>, adopts: bool, reload
                 continue;
             }
             Err(error) => {
-                log::error!(target: "sup", "[ERROR] signals are not heard any more: {error}");
+                say::error(format_args!("signals are not heard any more: {error}"));
                 return;
             }
         };
-        if inbox.send(input).await.is_err() {
+        if inbox.put(input).is_err() {
             return;
         }
     }
@@ -225,7 +224,7 @@ where
     F: Future<Output: 'static> + 'static,
 {
     let executor = Rc::new(LocalExecutor::new());
-    let (inbox, received) = unbounded();
+    let (inbox, received) = os::queue(usize::MAX);
     // Nobody takes it down: whoever waits for our end by a connection waits until the kernel
     // closes it, when all is over.
     let runner = ManuallyDrop::new(Rc::clone(&executor));

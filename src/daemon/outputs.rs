@@ -13,7 +13,6 @@ use std::time::Duration;
 use smol::{LocalExecutor, Task};
 
 use super::baton::Pipe;
-use super::changed::Changed;
 use super::spawn;
 use super::upgrade::inherit;
 use crate::checks::Lines;
@@ -23,8 +22,9 @@ use crate::model::check::{CheckSpec, Kind};
 use crate::model::limits::{RING_MAX, RING_MIN, RINGS_MAX};
 use crate::model::spec::{LogFile, LogSpec};
 use crate::model::{ChildId, ChildSpec, Stage, StartFault, Uptime, tree};
+use crate::os::Changed;
 use crate::os::spawn::Stream;
-use crate::os::{Async, clock, fifo};
+use crate::os::{Async, clock, fifo, say};
 
 /// Most bytes that are taken from a pipe at once, so that a chatty child waits its turn.
 const PIECE: usize = 16 << 10;
@@ -123,7 +123,7 @@ impl Outputs {
         if let LogSpec::File(file) = &spec.log
             && let Err(error) = Rotated::new(file).cut_back()
         {
-            log::warn!(target: "sup", "[WARNING] {}: cutting back its log: {error}", spec.name);
+            say::warning(format_args!("{}: cutting back its log: {error}", spec.name));
         }
     }
 
@@ -320,7 +320,7 @@ impl Outputs {
 }
 
 fn no_output(spec: &ChildSpec, thing: &str, error: &io::Error) -> StartFault {
-    log::warn!(target: "sup", "[WARNING] {}: {thing}: {error}", spec.name);
+    say::warning(format_args!("{}: {thing}: {error}", spec.name));
     StartFault {
         stage: Stage::Output,
         errno: error.raw_os_error().unwrap_or(nix::libc::EIO),
@@ -354,11 +354,11 @@ fn read(
             Ok(None) => {}
             Ok(Some(fault)) => {
                 if told.get_or_insert_default().is_news(&fault, clock::now()) {
-                    log::warn!(target: "sup", "[WARNING] {name}: its log: {fault}");
+                    say::warning(format_args!("{name}: its log: {fault}"));
                 }
             }
             Err(error) => {
-                log::warn!(target: "sup", "[WARNING] {name}: its output cannot be read: {error}");
+                say::warning(format_args!("{name}: its output cannot be read: {error}"));
                 return Poll::Ready(());
             }
         }

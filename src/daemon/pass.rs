@@ -13,8 +13,8 @@ use super::ready::Ear;
 use crate::model::Gather as _;
 use crate::model::RunId;
 use crate::os::adopt::Record;
-use crate::os::clock;
 use crate::os::reap::Child;
+use crate::os::{clock, say};
 use crate::policy::Phase;
 
 impl Core {
@@ -45,7 +45,7 @@ impl Core {
         self.history = History::inherit(&baton.history);
         for pipe in &baton.pipes {
             if let Err(error) = self.take_pipe(pipe) {
-                log::warn!(target: "sup", "[WARNING] {}: its output pipe: {error}", pipe.child);
+                say::warning(format_args!("{}: its output pipe: {error}", pipe.child));
             }
         }
         for run in &baton.runs {
@@ -56,7 +56,7 @@ impl Core {
             "sup {version} has taken over from {before} with {} runs; nothing was restarted",
             baton.runs.len()
         );
-        log::info!(target: "sup", "[SUPERVISOR] {text}");
+        say::news(format_args!("{text}"));
         self.history.push(clock::wall(), &text);
     }
 
@@ -89,7 +89,12 @@ impl Core {
         let spec = self.supervisor.spec(id);
         let ears = passed.ears.iter().filter_map(|ear| {
             let ear = Ear::inherit(ear, spec);
-            let told = |error: &io::Error| log::warn!(target: "sup", "[WARNING] {}: its readiness channel: {error}", passed.child);
+            let told = |error: &io::Error| {
+                say::warning(format_args!(
+                    "{}: its readiness channel: {error}",
+                    passed.child
+                ));
+            };
             ear.inspect_err(told).ok()
         });
         let hearing = self.hear(run, ears.gather(), passed.heard);

@@ -14,7 +14,7 @@ use crate::model::ChildId;
 use crate::model::Gather as _;
 use crate::model::sorted::Set;
 use crate::model::words::Names;
-use crate::os::{self, Timer, clock};
+use crate::os::{self, Timer, clock, say};
 use crate::policy::Event;
 
 /// A look at a path that takes longer says that it is not there.
@@ -67,8 +67,8 @@ impl Core {
             after.set(after.get() + 1);
             let there = are_there(paths).await;
             let event = Event::Paths { child, there };
-            let _loop = inbox.send(Input::Event(event)).await;
-            let _loop = inbox.send(news).await;
+            let _loop = inbox.put(Input::Event(event));
+            let _loop = inbox.put(news);
             after.set(after.get() - 1);
         })
     }
@@ -90,7 +90,7 @@ impl Core {
             }
             let name = Names::child(&self.supervisor, *id);
             let text = format!("{name} waits for {}", paths.join(", "));
-            log::info!(target: "sup", "[SUPERVISOR] {text}");
+            say::news(format_args!("{text}"));
             self.history.push(clock::wall(), &text);
         }
     }
@@ -129,7 +129,7 @@ pub(super) fn look(core: &Shared) {
         let (ids, paths): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
         let there = os::aside(move || os::paths::next_there(&paths)).await;
         let found = ids.into_iter().zip(there).gather();
-        let _loop = inbox.send(Input::Found(found)).await;
+        let _loop = inbox.put(Input::Found(found));
     };
     spawn(&core.executor, work).detach();
 }

@@ -11,7 +11,7 @@ use super::baton;
 use super::upgrade::inherit;
 use crate::model::spec::Ready;
 use crate::model::{ChildSpec, Stage, StartFault, Uptime, tree};
-use crate::os::{self, Async, clock, socket, spawn};
+use crate::os::{self, Async, clock, say, socket, spawn};
 
 /// Our end of what a run says.
 pub(super) enum Ear {
@@ -61,7 +61,10 @@ pub(super) fn connect(
 }
 
 fn fault(spec: &ChildSpec, error: &std::io::Error) -> StartFault {
-    log::warn!(target: "sup", "[WARNING] {}: its readiness channel: {error}", spec.name);
+    say::warning(format_args!(
+        "{}: its readiness channel: {error}",
+        spec.name
+    ));
     let errno = error.raw_os_error().unwrap_or(nix::libc::EIO);
     StartFault {
         stage: Stage::Descriptors,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::limits::JOURNAL_MAX;
 use crate::os::file::{Symlink, open_regular};
+use crate::os::say;
 use crate::replay::{CUT, Scribe};
 
 /// A journal that is being written.
@@ -34,7 +35,7 @@ impl Recording {
         match open(path) {
             Ok((file, size)) => {
                 (recording.file, recording.size) = (Some(file), size);
-                log::info!(target: "sup", "[SUPERVISOR] recording to {}", path.display());
+                say::news(format_args!("recording to {}", path.display()));
             }
             Err(error) => recording.warn(&error.to_string()),
         }
@@ -63,7 +64,7 @@ impl Recording {
     fn warn(&mut self, words: &str) {
         self.file = None;
         let path = self.path.display();
-        log::warn!(target: "sup", "[WARNING] nothing more is recorded to {path}: {words}");
+        say::warning(format_args!("nothing more is recorded to {path}: {words}"));
     }
 }
 

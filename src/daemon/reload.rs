@@ -8,7 +8,7 @@ use crate::config::{self, Loaded, Mistakes};
 use crate::control::Replies;
 use crate::model::Gather as _;
 use crate::model::{ChildId, Uptime};
-use crate::os::{self, adopt};
+use crate::os::{self, adopt, say};
 use crate::policy::{Change, Event, plan};
 use crate::wire::control::Reply;
 
@@ -28,7 +28,7 @@ pub(super) fn read(core: &Shared, dry_run: bool, replies: Option<Replies>) {
     let work = async move {
         let result = os::aside(move || config::load(&path)).await;
         let read = Box::new(Read { result, dry_run });
-        let _loop = inbox.send(Input::Reloaded(read, replies)).await;
+        let _loop = inbox.put(Input::Reloaded(read, replies));
     };
     spawn(&core.executor, work).detach();
 }
@@ -113,14 +113,14 @@ fn planned(name: &str, change: Change) -> Reply {
 fn log(reply: &Reply) {
     match reply {
         Reply::Planned { name, change } if change != "kept" => {
-            log::info!(target: "sup", "[SUPERVISOR] reload: {name}: {change}");
+            say::news(format_args!("reload: {name}: {change}"));
         }
-        Reply::Warning(words) => log::warn!(target: "sup", "[WARNING] reload: {words}"),
+        Reply::Warning(words) => say::warning(format_args!("reload: {words}")),
         Reply::Refused(words) => {
             for line in words.lines() {
-                log::error!(target: "sup", "[ERROR] reload: {line}");
+                say::error(format_args!("reload: {line}"));
             }
-            log::error!(target: "sup", "[ERROR] reload: nothing has been changed");
+            say::error(format_args!("reload: nothing has been changed"));
         }
         Reply::Planned { .. }
         | Reply::Sup(_)

@@ -4,11 +4,9 @@
 use std::rc::Rc;
 
 use smol::LocalExecutor;
-use smol::channel::Sender;
 
-use super::changed::Changed;
 use super::{Input, spawn};
-use crate::os;
+use crate::os::{self, Changed, Sender, say};
 use crate::store::Store;
 
 /// The way to the disk.
@@ -82,10 +80,12 @@ impl Saving {
         self.done = self.writing;
         match (result, &self.fault) {
             (Err(error), None) => {
-                log::warn!(target: "sup", "[WARNING] memory cannot be written, children go on: {error}");
+                say::warning(format_args!(
+                    "memory cannot be written, children go on: {error}"
+                ));
             }
             (Ok(()), Some(_)) => {
-                log::info!(target: "sup", "[SUPERVISOR] memory can be written again");
+                say::news(format_args!("memory can be written again"));
             }
             (Ok(()), None) | (Err(_), Some(_)) => {}
         }
@@ -113,7 +113,7 @@ impl Saving {
                 (store, result)
             })
             .await;
-            let _ended = inbox.send(Input::Saved(store, result)).await;
+            let _ended = inbox.put(Input::Saved(store, result));
         };
         spawn(&self.executor, write).detach();
     }

@@ -8,7 +8,7 @@ use nix::libc;
 use crate::config::env_file;
 use crate::model::sorted::Set;
 use crate::model::{ChildSpec, Stage, StartFault};
-use crate::os::{secret, spawn};
+use crate::os::{say, secret, spawn};
 
 /// Reads env-files, and knows of which it has warned.
 #[derive(Default)]
@@ -27,16 +27,16 @@ impl Secrets {
                 errno,
             };
             let secret = secret::read(Path::new(&**path), user).map_err(|error| {
-                log::warn!(target: "sup", "[WARNING] {}: {path}: {error}", spec.name);
+                say::warning(format_args!("{}: {path}: {error}", spec.name));
                 fault(error.raw_os_error().unwrap_or(errno_of(error.kind())))
             })?;
             if let Some(warning) = secret.warning
                 && self.warned.insert(path.clone())
             {
-                log::warn!(target: "sup", "[WARNING] {}: {path}: {warning}", spec.name);
+                say::warning(format_args!("{}: {path}: {warning}", spec.name));
             }
             let variables = env_file::parse(&secret.text).map_err(|(line, problem)| {
-                log::warn!(target: "sup", "[WARNING] {}: {path}:{line}: {problem}", spec.name);
+                say::warning(format_args!("{}: {path}:{line}: {problem}", spec.name));
                 fault(libc::EINVAL)
             })?;
             all.extend(variables);

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use smol::LocalExecutor;
-use smol::channel::Sender;
 use smol::future::yield_now;
 
 use super::adoption::take_up;
@@ -32,7 +31,7 @@ use crate::model::spec::{Settings, Spec};
 use crate::os::file::{LockGuard, lock_dir_soon};
 use crate::os::signals::{self, Signals};
 use crate::os::watch::identity;
-use crate::os::{self, boot, clock, image, paths, place, socket, spawn};
+use crate::os::{self, Sender, boot, clock, image, paths, place, say, socket, spawn};
 use crate::policy::{Rules, Supervisor};
 use crate::replay;
 use crate::store::{self, Duty, Store};
@@ -142,14 +141,16 @@ pub fn run(start: Start<'_>) -> Result<bool, RunFault> {
         });
         let told = |words: &String| {
             image::close_inherited();
-            log::error!(target: "sup", "[ERROR] upgrade: {words}; children are adopted instead");
+            say::error(format_args!(
+                "upgrade: {words}; children are adopted instead"
+            ));
         };
         home.inspect_err(told).ok()
     });
     let mut ready = Some(start.ready);
     let loaded = config::load(&path).map_err(RunFault::Config)?;
     for warning in &loaded.warnings {
-        log::warn!(target: "sup", "[WARNING] {warning}");
+        say::warning(format_args!("{warning}"));
     }
     let spec = loaded.spec;
     let home = match inherited {
@@ -202,7 +203,9 @@ pub fn run(start: Start<'_>) -> Result<bool, RunFault> {
 /// What became of the word for `sup --once`. That it cannot be written is no reason to stop.
 fn left_word(written: io::Result<()>) {
     if let Err(error) = written {
-        log::warn!(target: "sup", "[WARNING] sup --once will not know that sup should run: {error}");
+        say::warning(format_args!(
+            "sup --once will not know that sup should run: {error}"
+        ));
     }
 }
 
@@ -433,7 +436,7 @@ fn http(address: Option<SocketAddr>, baton: Option<&Baton>) -> io::Result<Http> 
 fn open(state: &Path) -> io::Result<(Store, Option<Memory>)> {
     let (store, loaded) = Store::open(state)?;
     for remark in &loaded.remarks {
-        log::warn!(target: "sup", "[WARNING] memory: {remark}");
+        say::warning(format_args!("memory: {remark}"));
     }
     Ok((store, loaded.memory))
 }
@@ -443,14 +446,19 @@ fn warn_if_open(state: &Path) {
     let is_open = |facts: std::fs::Metadata| facts.mode() & 0o002 != 0;
     if std::fs::metadata(state).is_ok_and(is_open) {
         let state = state.display();
-        log::warn!(target: "sup", "[WARNING] everybody can write to {state}, and so change what sup remembers; chmod 700 helps");
+        say::warning(format_args!(
+            "everybody can write to {state}, and so change what sup remembers; chmod 700 helps"
+        ));
     }
 }
 
 /// Whom this sup looks after, by which configuration.
 fn say_whom(count: usize, config: Option<&Path>) {
     let (version, config) = (env!("CARGO_PKG_VERSION"), config.unwrap_or(Path::new("")));
-    log::info!(target: "sup", "[SUPERVISOR] sup {version} looks after {count} of {}", config.display());
+    say::news(format_args!(
+        "sup {version} looks after {count} of {}",
+        config.display()
+    ));
 }
 
 /// Has room made for the descriptors of so many children, and says where there are not enough:
@@ -462,7 +470,9 @@ fn see_to_descriptors(count: usize) {
     if needed > most {
         let room =
             most.saturating_sub(needed - count * DESCRIPTORS_OF_CHILD) / DESCRIPTORS_OF_CHILD;
-        log::warn!(target: "sup", "[WARNING] sup may open no more than {most} files, which is enough for some {room} children of {count}; ulimit -Hn {needed}, before sup is started, helps");
+        say::warning(format_args!(
+            "sup may open no more than {most} files, which is enough for some {room} children of {count}; ulimit -Hn {needed}, before sup is started, helps"
+        ));
     }
 }
 
@@ -479,7 +489,7 @@ fn wait(
     let words = paths.join(", ");
     let told = runtime.join(paths::WAITING);
     std::fs::write(&told, &words)?;
-    log::info!(target: "sup", "[SUPERVISOR] waits for {words} (wait-path)");
+    say::news(format_args!("waits for {words} (wait-path)"));
     if let Some(ready) = ready.take() {
         ready();
     }

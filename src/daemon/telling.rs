@@ -14,14 +14,14 @@ use crate::model::Gather as _;
 use crate::model::alert::{AlertSpec, Kind};
 use crate::model::words::{self, Level, Names, Telling};
 use crate::model::{ChildId, Member, Notice, Order, Uptime};
-use crate::os::clock;
+use crate::os::{clock, say};
 use crate::policy::{Over, Phase};
 use crate::wire::control::Reply;
 
 /// The channels of a configuration, or of the environment, and the tasks that tell them.
 pub(super) fn start(parts: &Parts) -> (Alerts, Vec<Task<()>>) {
     let inbox = parts.inbox.clone();
-    let changed = move || drop(inbox.try_send(Input::Remember));
+    let changed = move || drop(inbox.put(Input::Remember));
     let channels = channels(&parts.settings.alerts);
     let (alerts, work) = match parts.look {
         Some(look) if !look.alerts => (Alerts::silent(&channels), Vec::new()),
@@ -89,7 +89,7 @@ impl Core {
         let mut telling = words::telling(notice, names).or_else(|| self.not_running(notice));
         // Where both say the same, once is enough.
         if let Some(telling) = telling.as_ref().filter(|told| told.sentence() != line.text) {
-            log::info!(target: "sup", "[NOTIFICATION] {}", telling.message);
+            say::notification(format_args!("{}", telling.message));
         }
         let level = match line.level {
             Level::Info => log::Level::Info,
@@ -118,7 +118,7 @@ impl Core {
     /// Into the log and into history: what became of incidents by itself.
     pub(super) fn tell_news(&mut self) {
         for news in self.alerts.take_news() {
-            log::info!(target: "sup", "[NOTIFICATION] {}", news.message);
+            say::notification(format_args!("{}", news.message));
             self.history.push(clock::wall(), &news.message);
         }
     }

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use smol::channel::Receiver;
 use smol::future;
 
 use super::core::{Core, Shared};
@@ -21,7 +20,7 @@ use crate::model::spec::Spec;
 use crate::model::standing::Standing;
 use crate::model::words::alert;
 use crate::model::{CheckSpec, Member, Memory, Signal, Uptime};
-use crate::os::{Timer, clock};
+use crate::os::{Receiver, Timer, clock};
 use crate::policy::{Action, Child, Due, Event, GroupPhase, Phase, Reach};
 use crate::store;
 use crate::web::Source;

@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use smol::channel::Receiver;
 use smol::future;
 use smol::io::AsyncReadExt;
 
@@ -36,7 +35,7 @@ use crate::model::words::Names;
 use crate::model::{Exit, Member, Signal, Uptime};
 use crate::os::procfs::Census;
 use crate::os::spawn::Extras;
-use crate::os::{self, Async, Timer, clock, hint, image, signals, spawn};
+use crate::os::{self, Async, Receiver, Timer, clock, hint, image, say, signals, spawn};
 use crate::policy::{self, Change, Handover, NotNow, Supervisor};
 use crate::store;
 use crate::wire::upgrade::{Ask, Told};
@@ -92,7 +91,10 @@ impl Teller {
     }
 
     fn refuse(&self, words: &str) {
-        log::error!(target: "sup", "[ERROR] upgrade: {words}; sup {} goes on", env!("CARGO_PKG_VERSION"));
+        say::error(format_args!(
+            "upgrade: {words}; sup {} goes on",
+            env!("CARGO_PKG_VERSION")
+        ));
         self.tell(&Told::Refused(words.to_owned()));
     }
 }
@@ -148,7 +150,7 @@ pub(super) fn begin(core: &Shared, binary: Option<PathBuf>, teller: Teller) {
                     teller,
                     tries: TRIES,
                 });
-                let _loop = inbox.send(Input::Upgrade(ready)).await;
+                let _loop = inbox.put(Input::Upgrade(ready));
             }
             Err(words) => stay(&shared, &teller, &words),
         }
@@ -322,7 +324,7 @@ pub(super) async fn change(
     // What the kernel has told us already is in our hands, and must not be lost.
     for _ in 0..TURNS {
         future::yield_now().await;
-        while let Ok(input) = inbox.try_recv() {
+        while let Some(input) = inbox.take() {
             take(input);
         }
     }
@@ -337,7 +339,7 @@ pub(super) async fn change(
             let inbox = core.borrow().inbox.clone();
             clients::detach(core, async move {
                 Timer::after(BETWEEN).await;
-                let _loop = inbox.send(Input::Upgrade(ready)).await;
+                let _loop = inbox.put(Input::Upgrade(ready));
             });
         }
         Stay::Now(words) | Stay::For(words) => stay(core, &ready.teller, &words),
@@ -367,7 +369,7 @@ fn go(core: &Core, ready: &Ready) -> Result<Infallible, Stay> {
         binary, version, ..
     } = ready;
     let name = binary.display();
-    log::info!(target: "sup", "[SUPERVISOR] upgrade: {name} (sup {version}) takes over");
+    say::news(format_args!("upgrade: {name} (sup {version}) takes over"));
     let error = image::replace(
         binary,
         &image.words,

@@ -4,44 +4,60 @@
 //! (its test for too many threads is joined to the one for idleness by an `and`).
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::thread::Builder;
-
-use smol::channel::bounded;
 
 /// Does the work and returns what it returns. Where no thread is to be had it is done
 /// here: late is better than not at all.
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let result = do_aside(Box::new(|| Box::new(work()))).await;
-    match result.and_then(|result| result.downcast().ok()) {
-        Some(result) => *result,
-        // A panic there, which the release profile does not survive.
-        None => std::future::pending().await,
+    match do_aside(Box::new(|| Box::new(work()))).await.downcast() {
+        Ok(result) => *result,
+        // Cannot be: it is what this work has returned.
+        Err(_) => std::future::pending().await,
     }
 }
 
 type Anything = Box<dyn Any + Send>;
 
+/// Where the result of the work is put, and who waits for it.
+type Place = (Option<Anything>, Option<Waker>);
+
 /// The same for all kinds of work, so that it is one piece of code.
-async fn do_aside(work: Box<dyn FnOnce() -> Anything + Send>) -> Option<Anything> {
-    let (done, wait) = bounded::<()>(1);
-    let work = Arc::new(Mutex::new(Some((work, done))));
-    let place = Arc::new(Mutex::new(None));
+async fn do_aside(work: Box<dyn FnOnce() -> Anything + Send>) -> Anything {
+    let work = Arc::new(Mutex::new(Some(work)));
+    let place = Arc::new(Mutex::<Place>::default());
     let run = {
         let place = Arc::clone(&place);
         move || {
             let taken = open(&work).take();
-            if let Some((work, _done)) = taken {
-                *open(&place) = Some(work());
+            if let Some(work) = taken {
+                let result = work();
+                let waiting = {
+                    let mut place = open(&place);
+                    place.0 = Some(result);
+                    place.1.take()
+                };
+                waiting.into_iter().for_each(Waker::wake);
             }
         }
     };
     if Builder::new().spawn(run.clone()).is_err() {
         run();
     }
-    // An error is the end of the other side: nobody says more than that.
-    let _ended = wait.recv().await;
-    open(&place).take()
+    // A panic there, which the release profile does not survive, would be waited for for ever.
+    poll_fn(|context| {
+        let mut place = open(&place);
+        match place.0.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                place.1 = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    })
+    .await
 }
 
 /// What a mutex holds, although somebody has panicked in it.

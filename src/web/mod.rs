@@ -18,16 +18,14 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use smol::channel::{Receiver, Sender, bounded};
 use smol::future::{FutureExt, yield_now};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::lock::Mutex;
 use smol::{LocalExecutor, Task};
 
 use self::answer::Answer;
 use crate::model::limits::{HTTP_CLIENTS_MAX, HTTP_REQUEST_MAX};
 use crate::model::standing::Standing;
-use crate::os::{Async, Timer};
+use crate::os::{Async, Gate, Receiver, Sender, Timer, queue, say};
 use crate::wire::http::{self, Heard, Refusal};
 use crate::wire::json::Events;
 
@@ -63,9 +61,9 @@ pub async fn serve<S: Source>(
     let mut clients = Clients {
         seated: VecDeque::new(),
         count: Rc::default(),
-        gone: bounded(1),
+        gone: queue(1),
     };
-    let making = Rc::new(Mutex::new(()));
+    let making = Gate::new(1);
     loop {
         let stream = accept(&listener).await;
         clients.make_room().await;
@@ -101,7 +99,7 @@ struct Seat<S: Source> {
     count: Rc<Cell<usize>>,
     gone: Sender<()>,
     /// Held while an answer is made: one at a time, however many ask.
-    making: Rc<Mutex<()>>,
+    making: Rc<Gate>,
     source: Rc<S>,
 }
 
@@ -119,7 +117,7 @@ impl Clients {
             let idle = self.seated.iter().position(|(_, is_busy)| !is_busy.get());
             match idle {
                 Some(first) => drop(self.seated.remove(first)),
-                None => drop(self.gone.1.recv().await),
+                None => drop(self.gone.1.next().await),
             }
         }
     }
@@ -128,7 +126,7 @@ impl Clients {
 impl<S: Source> Drop for Seat<S> {
     fn drop(&mut self) {
         self.count.set(self.count.get() - 1);
-        let _rings_already = self.gone.try_send(());
+        let _rings_already = self.gone.put(());
         if self.count.get() == 0 {
             self.source.all_left();
         }
@@ -146,7 +144,7 @@ async fn accept(listener: &Async<TcpListener>) -> Async<TcpStream> {
             Ok(stream) => return stream,
             Err(error) => {
                 if !is_told {
-                    log::warn!(target: "sup", "[WARNING] http: nobody is let in: {error}");
+                    say::warning(format_args!("http: nobody is let in: {error}"));
                 }
                 is_told = true;
                 Timer::after(Duration::from_secs(1)).await;
@@ -196,7 +194,7 @@ async fn hear<S: Source>(stream: &mut Async<TcpStream>, seat: &Seat<S>) -> io::R
             Heard::Refused(refusal) => return Ok(Answer::refusal(refusal)),
             Heard::Request(request) => {
                 seat.is_busy.set(true);
-                let _others_wait = seat.making.lock().await;
+                let _others_wait = seat.making.enter().await;
                 return Ok(answer::find(&request, &*seat.source).await);
             }
         }

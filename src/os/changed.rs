@@ -7,18 +7,18 @@ use std::task::{Poll, Waker};
 /// Wakes everybody who listens. All on one thread: who looks, finds nothing and then
 /// listens, misses nothing.
 #[derive(Default)]
-pub(super) struct Changed {
+pub struct Changed {
     listeners: Cell<Vec<Waker>>,
 }
 
 impl Changed {
     /// Something has changed.
-    pub(super) fn ring(&self) {
+    pub fn ring(&self) {
         self.listeners.take().into_iter().for_each(Waker::wake);
     }
 
     /// Ends at the next ring.
-    pub(super) async fn listen(&self) {
+    pub async fn listen(&self) {
         let mut rung = false;
         poll_fn(|context| {
             if std::mem::replace(&mut rung, true) {
