@@ -35,7 +35,7 @@ use crate::os::procfs::{self, Census, Mark};
 use crate::os::reap;
 use crate::os::spawn::Stream;
 use crate::os::{Changed, Sender, boot, clock, hint, say, signals, spawn};
-use crate::policy::{Action, Alarm, Answer, Event, Phase, Reach, Supervisor};
+use crate::policy::{Action, Alarm, Answer, Event, Phase, Process, Reach, Supervisor};
 use crate::wire::control::SOCKET;
 use crate::{replay, store};
 
@@ -199,7 +199,9 @@ impl Core {
             let process = self.supervisor.child(run.child).phase().process();
             match (adopted, process.filter(|process| process.run == *run)) {
                 (Some(record), _) => self.write(*run, Some(**record)),
-                (None, Some(process)) => self.write_down(*run, process.pid, process.at),
+                (None, Some(Process { pid, at, .. })) => {
+                    self.write(*run, Record::of(pid, None, run.nth, at, self.boot));
+                }
                 (None, None) => {}
             }
         }
@@ -466,9 +468,10 @@ impl Core {
             ready: mouth.pipe,
             ..spawn::Extras::default()
         };
-        let child = spawn::spawn(&spec.launch, extras)?;
+        let (child, start) = spawn::spawn_known(&spec.launch, extras)?;
         let pid = child.id();
-        self.write_down(run, pid, now);
+        let record = Record::of(pid, start, run.nth, now, self.boot);
+        self.write(run, record);
         let watch = self.watch(run, child.ended());
         let hearing = self.hear(run, ears, None);
         self.keep(Live {
@@ -538,10 +541,6 @@ impl Core {
     }
 
     /// For the sup that comes after us, should we be killed.
-    fn write_down(&self, run: RunId, pid: u32, at: Uptime) {
-        self.write(run, Record::of(pid, run.nth, at, self.boot));
-    }
-
     fn write(&self, run: RunId, record: Option<Record>) {
         let Some(dir) = &self.runtime else { return };
         let name = &self.supervisor.spec(run.child).name;

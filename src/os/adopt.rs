@@ -44,10 +44,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// Of a process that has just been started. `None`: it is gone already.
+    /// Of a process that has just been started, at that clock tick as far as we know.
+    /// `None`: it is gone already.
     #[must_use]
-    pub fn of(pid: u32, nth: u32, at: Uptime, boot: BootId) -> Option<Self> {
-        let start = procfs::stat(pid.cast_signed())?.start;
+    pub fn of(pid: u32, start: Option<u64>, nth: u32, at: Uptime, boot: BootId) -> Option<Self> {
+        static AGREE: OnceLock<bool> = OnceLock::new();
+        let ask = || Some(procfs::stat(pid.cast_signed())?.start);
+        let start = confirmed(start, &AGREE, ask)?;
         Some(Self {
             boot,
             pid,
@@ -127,6 +130,24 @@ impl Record {
         }
         Exit::Vanished
     }
+}
+
+/// When a process was made. The kernel is not asked where we know, once what it has said of
+/// another has agreed with its clock: to read of a process costs as much as half of all else
+/// that a start takes.
+fn confirmed(
+    known: Option<u64>,
+    agree: &OnceLock<bool>,
+    ask: impl FnOnce() -> Option<u64>,
+) -> Option<u64> {
+    if known.is_some() && agree.get() == Some(&true) {
+        return known;
+    }
+    let told = ask()?;
+    if let Some(known) = known {
+        agree.get_or_init(|| known == told);
+    }
+    Some(told)
 }
 
 /// Writes a child's line.
@@ -361,7 +382,7 @@ mod tests {
         let mut command = std::process::Command::new("sh");
         command.args(["-c", "read line; exit 7"]);
         let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let record = Record::of(child.id(), 1, Uptime::default(), BootId::default()).unwrap();
+        let record = Record::of(child.id(), None, 1, Uptime::default(), BootId::default()).unwrap();
         // Its parent is somebody else as far as the record knows.
         let parent = std::thread::spawn(move || child.wait()); // Closes its input first.
         let exit = crate::os::block_on(record.ended()).unwrap();
@@ -403,8 +424,29 @@ mod tests {
     }
 
     #[test]
+    fn the_kernel_is_asked_until_its_clock_has_agreed_and_always_where_it_has_not() {
+        let agree = OnceLock::new();
+        assert_eq!(confirmed(None, &agree, || Some(7)), Some(7));
+        assert_eq!(confirmed(Some(7), &agree, || None), None, "it is gone");
+        assert_eq!(confirmed(Some(7), &agree, || Some(7)), Some(7));
+        assert_eq!(confirmed(Some(8), &agree, || unreachable!()), Some(8));
+        assert_eq!(confirmed(None, &agree, || Some(9)), Some(9));
+        let differ = OnceLock::new();
+        for known in [7, 8] {
+            assert_eq!(confirmed(Some(known), &differ, || Some(8)), Some(8));
+        }
+    }
+
+    #[test]
     fn a_pid_alone_is_nobody() {
-        let me = Record::of(std::process::id(), 1, Uptime::default(), BootId::default()).unwrap();
+        let me = Record::of(
+            std::process::id(),
+            None,
+            1,
+            Uptime::default(),
+            BootId::default(),
+        )
+        .unwrap();
         assert!(me.is_alive() && !me.is_recycled());
         let other = Record {
             start: me.start + 1,

@@ -23,7 +23,7 @@ use nix::libc;
 
 use super::kernel::Version;
 use super::prepare::{SIGNAL_SET_SIZE, Steps, fault, give, pack, unpack};
-use super::{adopt, seats};
+use super::{adopt, clock, seats};
 use crate::model::{Stage, StartFault};
 
 /// A new process, which is its program already.
@@ -31,6 +31,8 @@ pub(super) struct Born {
     pub(super) pid: u32,
     /// Where the kernel has them, and they can be waited for (Linux 5.3).
     pub(super) pidfd: Option<OwnedFd>,
+    /// When it was made, in clock ticks since boot, if that was within one.
+    pub(super) start: Option<u64>,
 }
 
 /// A descriptor of ours, and the number that the new process is to know it by.
@@ -158,14 +160,16 @@ fn close_range(first: libc::c_uint, flags: libc::c_uint) -> nix::Result<()> {
 fn clone(plan: &Plan, stack: Stack, flags: c_int) -> nix::Result<Born> {
     let mut pidfd: c_int = -1;
     let argument = ptr::from_ref(plan).cast_mut().cast::<c_void>();
+    let before = clock::tick();
     // SAFETY: the stack belongs to this thread, which waits while it is used; `begin` only
     // reads the plan, but for its atomic cells. Signals are held.
     let pid = unsafe { libc::clone(begin, stack.top(), flags, argument, &raw mut pidfd) };
     let pid = Errno::result(pid)?;
+    let start = before.filter(|_| before == clock::tick());
     // SAFETY: the kernel has just given it to us, and nobody else knows it.
     let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
     let pid = pid.cast_unsigned();
-    Ok(Born { pid, pidfd })
+    Ok(Born { pid, pidfd, start })
 }
 
 /// What the new process does.
@@ -327,6 +331,7 @@ mod tests {
     use super::*;
     use crate::model::spec::Launch;
     use crate::os::prepare::Identity;
+    use crate::os::procfs;
 
     fn launch(program: &str) -> Launch {
         let command = [program, "-c", "exit 7"].map(|word| CString::new(word).unwrap());
@@ -377,6 +382,20 @@ mod tests {
             let born = bear_telling(&steps(&launch("/bin/sh")), &[], by_pipe).unwrap();
             assert_eq!(end(born.pid), Some(7));
         }
+    }
+
+    #[test]
+    fn its_moment_is_known_without_asking_and_is_what_the_kernel_says() {
+        // One in twenty falls between two ticks.
+        let known = (0..100).filter(|_| {
+            let born = bear(&steps(&launch("/bin/sh")), &[]).unwrap();
+            let told = procfs::stat(born.pid.cast_signed()).unwrap().start;
+            assert_eq!(end(born.pid), Some(7));
+            born.start
+                .inspect(|start| assert_eq!(*start, told))
+                .is_some()
+        });
+        assert!(known.count() > 0);
     }
 
     #[test]

@@ -21,6 +21,13 @@ pub(super) fn precise() -> Duration {
         .unwrap_or_default()
 }
 
+/// Now, in the clock ticks in which the kernel says when a process was made: of 10 ms on
+/// every Linux that we know (proc(5), USER_HZ). `None`: it has no such clock.
+pub(super) fn tick() -> Option<u64> {
+    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?;
+    u64::try_from(Duration::from(time).as_millis() / 10).ok()
+}
+
 /// Lets a little time go by, where the end of something cannot be waited for: another
 /// program's lock. Never in the loop.
 pub fn pause(span: Duration) {

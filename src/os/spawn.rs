@@ -52,6 +52,15 @@ impl<T: Into<OwnedFd>> From<T> for Stream {
 /// # Errors
 /// The step that failed, and why. Then there is no process.
 pub fn spawn(launch: &Launch, extras: Extras) -> Result<Child, StartFault> {
+    spawn_known(launch, extras).map(|(child, _)| child)
+}
+
+/// As [`spawn`], with when the process was made, in clock ticks since boot, where that is
+/// known without asking the kernel (see [`Record::of`](super::adopt::Record::of)).
+///
+/// # Errors
+/// As there.
+pub fn spawn_known(launch: &Launch, extras: Extras) -> Result<(Child, Option<u64>), StartFault> {
     let Extras {
         env,
         own_env,
@@ -82,7 +91,7 @@ pub fn spawn(launch: &Launch, extras: Extras) -> Result<Child, StartFault> {
         count += 1;
     }
     let born = birth::bear(&steps, &gives[..count])?;
-    Ok(Child::of(born.pid, born.pidfd))
+    Ok((Child::of(born.pid, born.pidfd), born.start))
 }
 
 /// What makes processes quick while there are many descriptors; early, while there are few.
