@@ -235,9 +235,11 @@ impl Core {
             self.census.take(); // For that of an end, see `is_left`.
         }
         self.events.push_back(event);
-        let mut over = Vec::new();
         while let Some(event) = self.events.pop_front() {
-            over.extend(self.decided_on(event));
+            if let Event::StartFailed { run, fault } = event {
+                self.explain(run, fault);
+            }
+            let over = self.decided_on(event);
             log::debug!(target: "sup", "{}", replay::happening(event, now, &self.supervisor));
             self.record(|supervisor| replay::happening(event, now, supervisor));
             self.actions.extend(self.supervisor.handle(event, now));
@@ -245,6 +247,9 @@ impl Core {
                 let following = replay::following(&self.actions, &self.supervisor);
                 recording.write(&format!(" {following}\n"));
             }
+            self.start_first(now);
+            // Before memory may know of that end: a record would have it end once more.
+            over.into_iter().for_each(|child| self.write_verdict(child));
             while let Some(action) = self.actions.pop_front() {
                 self.perform(action, now);
             }
@@ -252,9 +257,32 @@ impl Core {
         // At the start there is one of each for every child, and never again.
         self.actions.shrink_to(ROOM);
         self.events.shrink_to(ROOM);
-        over.into_iter().for_each(|child| self.write_verdict(child));
         self.tell_news();
         self.changed.ring();
+    }
+
+    /// A successor does not wait for what is said of the one before it, unless it speaks
+    /// where we do, and would be heard first.
+    fn start_first(&mut self, now: Uptime) {
+        for _ in 0..self.actions.len() {
+            match self.actions.pop_front() {
+                Some(Action::Spawn(run)) if !self.speaks_with_us(run.child) => {
+                    self.outputs.catch_up(run.child); // What that one has said is its own.
+                    self.perform(Action::Spawn(run), now);
+                }
+                other => self.actions.extend(other),
+            }
+        }
+    }
+
+    fn speaks_with_us(&self, child: ChildId) -> bool {
+        self.runtime.is_none() || self.supervisor.spec(child).log == LogSpec::Inherit
+    }
+
+    /// Whether a later run of that child has a process.
+    pub(super) fn is_followed(&self, run: RunId) -> bool {
+        let live = self.live.get(run.child.index());
+        live.is_some_and(|live| live.as_ref().is_some_and(|live| live.run != run))
     }
 
     /// Nothing has happened for a while: lets go of what only events need.
@@ -306,15 +334,13 @@ impl Core {
     }
 
     /// Nothing of a run is left to be known again. Until then we keep what tells whether
-    /// its pid has become somebody else's.
+    /// its pid has become somebody else's. Its record goes once it is decided what follows:
+    /// a successor's, or a verdict, takes its place.
     fn forget(&mut self, run: RunId) {
         if let Some(place) = self.live.get_mut(run.child.index())
             && place.as_ref().is_some_and(|live| live.run == run)
         {
             *place = None;
-        }
-        if let Some(dir) = self.runtime.as_ref().filter(|_| self.acts()) {
-            adopt::erase(dir, &self.supervisor.spec(run.child).name);
         }
     }
 
@@ -324,10 +350,7 @@ impl Core {
             Action::Spawn(run) => {
                 let event = match self.start(run, now) {
                     Ok(pid) => Event::Started { run, pid },
-                    Err(fault) => {
-                        self.explain(run, fault);
-                        Event::StartFailed { run, fault }
-                    }
+                    Err(fault) => Event::StartFailed { run, fault },
                 };
                 let failed = matches!(event, Event::StartFailed { .. });
                 if failed && self.has_paths(run.child) {

@@ -247,10 +247,11 @@ impl Outputs {
         }
     }
 
-    /// The last lines that a child has said, and no more than so many bytes of them; what
-    /// is still in its pipe is read first. `None`: there are none.
-    pub(super) fn last_lines(&self, id: ChildId, lines: usize, bytes: usize) -> Option<String> {
-        let output = self.place(id)?;
+    /// Reads what is still in a child's pipe.
+    pub(super) fn catch_up(&self, id: ChildId) {
+        let Some(output) = self.place(id) else {
+            return;
+        };
         // A pipe holds some 64 KiB; more is being written right now, and not its last word.
         for _ in 0..8 {
             let taken = take(&mut output.source.get_ref(), &output.tap, &self.piece);
@@ -258,6 +259,12 @@ impl Outputs {
                 break;
             }
         }
+    }
+
+    /// The last lines that a child has said, as far as they have been read, and no more than
+    /// so many bytes of them. `None`: there are none.
+    pub(super) fn last_lines(&self, id: ChildId, lines: usize, bytes: usize) -> Option<String> {
+        let output = self.place(id)?;
         let sink = output.tap.sink.borrow();
         let (older, newer) = sink.ring().tail(lines);
         let all = [older, newer].concat();

@@ -13,7 +13,7 @@ use crate::control::Replies;
 use crate::model::Gather as _;
 use crate::model::alert::{AlertSpec, Kind};
 use crate::model::words::{self, Level, Names, Telling};
-use crate::model::{ChildId, Member, Notice, Order, Uptime};
+use crate::model::{ChildId, Member, Notice, Order, RunId, Uptime};
 use crate::os::{clock, say};
 use crate::policy::{Over, Phase};
 use crate::wire::control::Reply;
@@ -104,8 +104,12 @@ impl Core {
         log::log!(target: "sup", level, "{} {}", line.prefix, line.text);
         let told = telling.as_ref().map(|telling| &telling.message);
         self.history.push(clock::wall(), told.unwrap_or(&line.text));
-        if let Some(child) = failed(notice) {
-            telling = telling.map(|telling| self.with_output(telling, Some(child)));
+        if let Some(run) = failed(notice) {
+            // What a successor has said by now is not its last word.
+            if !self.is_followed(run) {
+                self.outputs.catch_up(run.child);
+            }
+            telling = telling.map(|telling| self.with_output(telling, Some(run.child)));
         }
         self.measure(notice);
         // In a look that starts nobody it says at the end who does not run.
@@ -181,8 +185,8 @@ impl Core {
     }
 }
 
-/// The child that has failed, whose last lines may tell why.
-fn failed(notice: &Notice) -> Option<ChildId> {
+/// The run that has failed, whose last lines may tell why.
+fn failed(notice: &Notice) -> Option<RunId> {
     let (Notice::Restarting { run, .. }
     | Notice::GaveUp { run, .. }
     | Notice::Parked { run, .. }
@@ -190,7 +194,7 @@ fn failed(notice: &Notice) -> Option<ChildId> {
     else {
         return None;
     };
-    Some(run.child)
+    Some(*run)
 }
 
 /// Sends a test through every channel at the same time, and says what each answered.

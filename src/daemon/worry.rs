@@ -36,7 +36,7 @@ impl Core {
             let down = key(Kind::Down);
             if !self.alerts.knows(&down, Severity::Warning) {
                 let telling = words::check::restarting(check, &told);
-                let telling = self.with_output(telling, check.of);
+                let telling = self.with_last_words(telling, check.of);
                 self.alerts.raise(down, Severity::Warning, telling, now);
             }
             return;
@@ -50,7 +50,7 @@ impl Core {
         if !self.alerts.knows(&own, severity) {
             let health = self.standing_of(check).unwrap_or(Health::Unknown);
             let telling = words::check::telling(check, Health::Healthy, health, &told);
-            let telling = self.with_output(telling, check.of);
+            let telling = self.with_last_words(telling, check.of);
             self.alerts.raise(own, severity, telling, now);
         }
     }
@@ -71,6 +71,14 @@ impl Core {
     }
 
     /// With the last lines of a child, which may tell why.
+    fn with_last_words(&self, telling: Telling, of: Option<ChildId>) -> Telling {
+        if let Some(id) = of {
+            self.outputs.catch_up(id);
+        }
+        self.with_output(telling, of)
+    }
+
+    /// With the last lines of a child that have been read, which may tell why.
     pub(super) fn with_output(&self, mut telling: Telling, of: Option<ChildId>) -> Telling {
         let lines = of.and_then(|id| {
             let outputs = &self.outputs;
