@@ -59,6 +59,9 @@ pub use setup::{RunFault, Start, once, run, single};
 pub use turn::{Look, Looked};
 pub use upgrade::{CHECK, VARIABLE, can_take_over};
 
+/// How long the news of orphans that have ended is left to lie.
+const ORPHANS_WAIT: Duration = Duration::from_millis(10);
+
 /// What reaches the loop.
 enum Input {
     /// For policy.
@@ -199,8 +202,13 @@ async fn listen(mut signals: Signals, inbox: Sender<Input>, adopts: bool, reload
             Ok(Signal::HUP) => Input::Reload,
             Ok(Signal::USR2) => Input::Replace,
             Ok(_) => {
-                // A successor comes first, orphans have time.
-                future::yield_now().await;
+                // A successor comes first. Orphans have time: where many end together, one
+                // look will do, which costs the kernel a walk past all that live.
+                if reap::is_awaited() {
+                    future::yield_now().await;
+                } else if adopts {
+                    Timer::after(ORPHANS_WAIT).await;
+                }
                 reap::hear(adopts);
                 continue;
             }

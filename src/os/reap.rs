@@ -171,11 +171,17 @@ fn told_by_signal(pid: u32, waker: &Waker) -> Poll<Option<ExitStatus>> {
     })
 }
 
+/// Whether somebody waits for a SIGCHLD.
+#[must_use]
+pub fn is_awaited() -> bool {
+    !WAITING.with_borrow(Map::is_empty)
+}
+
 /// A SIGCHLD has come: whoever waits for one is told, and where orphans come to us, the news
 /// of the dead ones is taken. What it costs does not grow with those who live, but in the
 /// kernel, and while the news of another's process lies before ours.
 pub fn hear(adopts: bool) {
-    if !adopts && WAITING.with_borrow(Map::is_empty) {
+    if !adopts && !is_awaited() {
         return;
     }
     IS_BEHIND.set(false);
