@@ -363,6 +363,18 @@ impl Child {
         }
     }
 
+    /// Whether its next start is a matter of time.
+    pub(super) fn waits(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Waiting { .. }
+                | Phase::Clearing {
+                    next: Next::Waiting { .. },
+                    ..
+                }
+        )
+    }
+
     /// It is not wanted: it waits for nothing. What is over stays over.
     pub(super) fn rest(&mut self) {
         match &mut self.phase {

@@ -147,7 +147,8 @@ impl Supervisor {
                     .parent
                     .is_some_and(|(group, _)| self.is_within(group, id))
             {
-                self.slots[n].child.window.clear();
+                let id = slot.child.id;
+                self.slot_mut(id).child.window.clear();
             }
         }
     }

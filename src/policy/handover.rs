@@ -80,7 +80,7 @@ impl Supervisor {
         if self.is_ending() {
             return Err(NotNow::Ending);
         }
-        for (n, slot) in (0..).zip(&self.slots) {
+        for (n, slot) in (0..).zip(self.slots.iter()) {
             if slot.presence == Presence::Leaving {
                 return Err(NotNow::Leaving(ChildId(n)));
             }
@@ -156,7 +156,7 @@ impl Supervisor {
             child.begin_watch(&slot.spec.life, is_ready, now);
         }
         self.mark_groups(now);
-        for slot in &mut self.slots {
+        for slot in self.slots.touch_all() {
             slot.was_blocked = slot.blocked.is_some(); // Has been told.
         }
         self.out.save.soon();

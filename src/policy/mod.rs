@@ -37,6 +37,7 @@ mod rise;
 mod save;
 mod scale;
 mod slot;
+mod slots;
 mod table;
 mod tally;
 mod view;
@@ -65,6 +66,7 @@ use core::time::Duration;
 use due::earliest;
 use host::Host;
 use slot::{Presence, Slot, SlotParts};
+use slots::Slots;
 
 use crate::model::Gather as _;
 use crate::model::alert::AlertMemory;
@@ -93,7 +95,7 @@ pub struct Rules {
 /// Decides over all children.
 #[derive(Debug)]
 pub struct Supervisor {
-    slots: Vec<Slot>,
+    slots: Slots,
     /// The root first.
     groups: Vec<Group>,
     /// Every group behind its parent.
@@ -129,7 +131,7 @@ impl Supervisor {
             fate: None,
         };
         let mut supervisor = Self {
-            slots: Vec::new(),
+            slots: Slots::default(),
             groups: Vec::new(),
             group_order: Box::default(),
             rows: Box::default(),
@@ -149,7 +151,7 @@ impl Supervisor {
     pub fn recall(&mut self, memory: &Memory, boot: BootId, now: Uptime) {
         let rebooted = memory.boot != boot || boot == BootId::default();
         self.recall_groups(&memory.groups, rebooted, now);
-        for slot in &mut self.slots {
+        for slot in self.slots.touch_all() {
             if let Some(known) = memory
                 .children
                 .iter()
@@ -163,7 +165,7 @@ impl Supervisor {
     /// Takes up a run that another sup has started, and that may have ended since, before
     /// the first event. It counts as up since it was started.
     pub fn adopt(&mut self, run: RunId, pid: u32, at: Uptime) {
-        if let Some(slot) = self.slots.get_mut(run.child.index()) {
+        if let Some(slot) = self.slots.get_mut(run.child) {
             slot.child.adopt(run, pid, at);
             slot.child.begin_watch(&slot.spec.life, true, at);
             self.mark_runs(run.child);
@@ -173,7 +175,7 @@ impl Supervisor {
     /// Takes up what another sup, that was killed, had decided when run `nth` was over,
     /// before the first event.
     pub fn adopt_verdict(&mut self, id: ChildId, nth: u32, next: Next, now: Uptime) {
-        if let Some(slot) = self.slots.get_mut(id.index()) {
+        if let Some(slot) = self.slots.get_mut(id) {
             slot.child.adopt_verdict(nth, next, &slot.spec.life, now);
         }
     }
@@ -219,6 +221,7 @@ impl Supervisor {
             self.out.actions.capacity(),
             "the list of actions has grown"
         );
+        debug_assert!(self.slots.is_honest(), "a child is due, and is not asked");
         self.out.actions.drain(..)
     }
 
@@ -231,13 +234,7 @@ impl Supervisor {
             .ending
             .map(|ending| (ending.kill_at.unwrap_or(ending.leave_at), Due::Shutdown));
         let ours = earliest(earliest(saving, ending), self.host_deadline());
-        let present = self
-            .slots
-            .iter()
-            .filter(|slot| slot.presence != Presence::Free);
-        let soonest = present.fold(ours, |soonest, slot| {
-            earliest(soonest, slot.child.deadline(&slot.spec.life))
-        });
+        let soonest = self.slots.soonest(ours);
         self.groups.iter().fold(soonest, |soonest, group| {
             earliest(soonest, group.deadline())
         })
@@ -324,7 +321,7 @@ impl Supervisor {
         let ending = self.ending.is_some();
         let slot = self
             .slots
-            .get_mut(id.index())
+            .get_mut(id)
             .filter(|slot| slot.presence != Presence::Free)?;
         let (group, place) = slot.parent.unwrap_or((GroupId::ROOT, 0));
         let group = &mut self.groups[group.index()];
@@ -349,9 +346,7 @@ impl Supervisor {
     fn expire(&mut self, now: Uptime) {
         for n in 0..self.order.len() {
             let id = self.order[n];
-            let slot = self.slot(id);
-            let due = slot.child.deadline(&slot.spec.life);
-            if due.is_some_and(|(at, _)| at <= now) {
+            if self.slots.is_due(id, now) {
                 self.with(id, now, |slot, around, out| slot.child.expire(around, out));
             }
         }
@@ -404,6 +399,6 @@ impl Supervisor {
     }
 
     fn slot_mut(&mut self, id: ChildId) -> &mut Slot {
-        &mut self.slots[id.index()]
+        self.slots.touch(id)
     }
 }

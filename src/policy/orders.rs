@@ -73,7 +73,7 @@ impl Supervisor {
         for n in 0..self.order.len() {
             let id = self.order[n];
             let mut requires = self.slot(id).links.requires.iter();
-            self.slots[id.index()].lacks = requires.find_map(|&member| match member {
+            self.slot_mut(id).lacks = requires.find_map(|&member| match member {
                 _ if !self.blocks(member) => None,
                 Member::Child(id) => self.kept_down_by(id).or(self.slot(id).lacks),
                 Member::Group(id) => self.group_kept_down_by(id),

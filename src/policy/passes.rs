@@ -5,7 +5,8 @@ use crate::model::order::StopWhy;
 use crate::model::{ChildId, GroupId, Member, Notice, Uptime};
 
 impl Supervisor {
-    /// In order: what is idle, wanted and lacks nothing starts.
+    /// In order: what is idle, wanted and lacks nothing starts. Nobody is touched for whom
+    /// nothing changes.
     pub(super) fn start_pass(&mut self, now: Uptime) {
         for n in 0..self.order.len() {
             let id = self.order[n];
@@ -13,24 +14,32 @@ impl Supervisor {
             let slot = self.slot(id);
             let off = self.is_group_off(slot) || ending;
             let wanted = slot.wants_to_run() && !self.is_group_held(slot) && !ending;
-            let slot = &mut self.slots[id.index()];
-            let was_blocked = core::mem::replace(&mut slot.was_blocked, slot.blocked.is_some());
-            if let Some(by) = slot.blocked
-                && !was_blocked
-                && wanted
-                && !off
-            {
-                self.out.tell(Notice::Held { child: id, by });
+            let runs = wanted && !off;
+            if slot.blocked.is_some() != slot.was_blocked {
+                self.tell_blocked(id, runs);
             }
-            slot.child.tally.count_wanted(wanted, now);
-            if !wanted || off {
-                slot.child.rest();
-                continue;
+            if self.slot(id).child.tally.is_wanted() != wanted {
+                self.slot_mut(id).child.tally.count_wanted(wanted, now);
             }
+            let slot = self.slot(id);
             let missing = slot.blocked.is_some() || slot.awaits;
-            if slot.child.phase == Phase::Idle && !missing && self.may_start(id) {
-                self.slots[id.index()].child.spawn(now, &mut self.out);
+            if !runs && slot.child.waits() {
+                self.slot_mut(id).child.rest();
+            } else if runs && slot.child.phase == Phase::Idle && !missing && self.may_start(id) {
+                self.slots.touch(id).child.spawn(now, &mut self.out);
             }
+        }
+    }
+
+    /// Something that it requires is down for good, or no longer: said once, where it would
+    /// run otherwise.
+    fn tell_blocked(&mut self, id: ChildId, runs: bool) {
+        let slot = self.slots.touch(id);
+        slot.was_blocked = slot.blocked.is_some();
+        if let Some(by) = slot.blocked
+            && runs
+        {
+            self.out.tell(Notice::Held { child: id, by });
         }
     }
 

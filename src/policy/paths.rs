@@ -28,7 +28,7 @@ impl Supervisor {
 
     /// Somebody has looked.
     pub(super) fn know_paths(&mut self, child: ChildId, there: bool) {
-        if let Some(slot) = self.slots.get_mut(child.index()) {
+        if let Some(slot) = self.slots.get_mut(child) {
             slot.awaits = !there && !slot.spec.life.wait_path.is_empty();
         }
     }

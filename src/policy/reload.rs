@@ -103,7 +103,7 @@ impl Supervisor {
     pub fn reload(&mut self, new: Tree, shutdown_timeout: core::time::Duration, now: Uptime) {
         self.rules.shutdown_timeout = shutdown_timeout;
         let children = self.children_of(&new);
-        for slot in &mut self.slots {
+        for slot in self.slots.touch_all() {
             let stays = children.iter().any(|spec| spec.name == slot.spec.name);
             if slot.presence == Presence::Configured && !stays {
                 slot.presence = Presence::Leaving;

@@ -63,7 +63,10 @@ impl Supervisor {
         }
         for n in 0..self.order.len() {
             let id = self.order[n];
-            self.slots[id.index()].blocked = self.missing(id);
+            let missing = self.missing(id);
+            if self.slot(id).blocked != missing {
+                self.slot_mut(id).blocked = missing;
+            }
         }
     }
 

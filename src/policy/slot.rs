@@ -2,10 +2,11 @@
 
 use super::child::Child;
 use super::deps::Links;
+use super::due::Due;
 use super::phase::{Over, Phase};
 use crate::model::alike::Alike;
 use crate::model::memory::Hold;
-use crate::model::{ChildId, ChildSpec, GroupId, Member};
+use crate::model::{ChildId, ChildSpec, GroupId, Member, Uptime};
 
 /// One place in the table. A child keeps its place over reloads.
 #[derive(Debug)]
@@ -67,6 +68,11 @@ impl Slot {
             Hold::Down | Hold::DownUntil(_) => false,
         };
         by_people && self.presence == Presence::Configured
+    }
+
+    /// The next moment at which something happens by itself, and what.
+    pub(super) fn deadline(&self) -> Option<(Uptime, Due)> {
+        self.child.deadline(&self.spec.life)
     }
 
     /// Whether it is ready, or has done its work with success.

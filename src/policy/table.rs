@@ -46,7 +46,7 @@ impl Supervisor {
         for mut spec in children.into_iter().chain(instances) {
             spec.life.share(&mut lives);
             match self.find_present(&spec.name) {
-                Some(id) => self.slots[id.index()].take(spec),
+                Some(id) => self.slot_mut(id).take(spec),
                 None => self.add(spec),
             }
         }
@@ -61,7 +61,7 @@ impl Supervisor {
             let mut known = groups.iter().filter(|group| group.spec.name == *name);
             known.next().map(|group| group.id)
         };
-        for slot in slots {
+        for slot in slots.touch_all() {
             let child = &mut slot.child;
             child.taken_by = child.taken_by.take().and_then(|cause| {
                 let by = match cause.by {
@@ -111,7 +111,7 @@ impl Supervisor {
     /// Instances as the scales say now: others leave.
     pub(super) fn replant(&mut self) {
         let wanted = self.instances();
-        for slot in &mut self.slots {
+        for slot in self.slots.touch_all() {
             let is_instance = slot.spec.name.contains('/');
             let stays = || wanted.iter().any(|spec| spec.name == slot.spec.name);
             if slot.presence == Presence::Configured && is_instance && !stays() {
@@ -121,7 +121,7 @@ impl Supervisor {
         self.free_places();
         for spec in wanted {
             match self.find_present(&spec.name) {
-                Some(id) => self.slots[id.index()].presence = Presence::Configured,
+                Some(id) => self.slot_mut(id).presence = Presence::Configured,
                 None => self.add(spec),
             }
         }
@@ -132,7 +132,7 @@ impl Supervisor {
     /// keeps its place.
     pub(super) fn find_present(&self, name: &str) -> Option<ChildId> {
         let mut present = (0..)
-            .zip(&self.slots)
+            .zip(self.slots.iter())
             .filter(|(_, slot)| slot.presence != Presence::Free);
         present
             .find(|(_, slot)| *slot.spec.name == *name)
@@ -145,8 +145,9 @@ impl Supervisor {
             .iter()
             .position(|slot| slot.presence == Presence::Free);
         let at = free.unwrap_or(self.slots.len());
-        let mut slot = Slot::new(ChildId(place(at)), spec);
-        if let Some(old) = self.slots.get_mut(at) {
+        let id = ChildId(place(at));
+        let mut slot = Slot::new(id, spec);
+        if let Some(old) = self.slots.get_mut(id) {
             // Numbers go on, so that late news of the former tenant finds nobody.
             let memory = ChildMemory {
                 runs: old.child.runs(),
@@ -164,17 +165,17 @@ impl Supervisor {
     /// said to have taken others along.
     pub(super) fn free_places(&mut self) {
         for n in 0..self.slots.len() {
-            let slot = &mut self.slots[n];
+            let slot = &self.slots[n];
             if slot.presence == Presence::Leaving && !slot.child.phase.is_alive() {
-                slot.presence = Presence::Free;
-                let gone = Member::Child(slot.child.id);
-                self.forget_causes_by(gone);
+                let id = slot.child.id;
+                self.slot_mut(id).presence = Presence::Free;
+                self.forget_causes_by(Member::Child(id));
             }
         }
     }
 
     fn forget_causes_by(&mut self, by: Member) {
-        let of_children = self.slots.iter_mut().map(|slot| &mut slot.child.taken_by);
+        let of_children = self.slots.touch_all().map(|slot| &mut slot.child.taken_by);
         let of_groups = self.groups.iter_mut().map(|group| &mut group.cause);
         for cause in of_children.chain(of_groups) {
             *cause = cause.take().filter(|cause| cause.by != by);
@@ -186,7 +187,7 @@ impl Supervisor {
         self.link_members();
         let links = deps::link(&self.slots, &self.groups);
         let none = Alike::<Links>::default();
-        for (slot, links) in self.slots.iter_mut().zip(links) {
+        for (slot, links) in self.slots.touch_all().zip(links) {
             slot.links = match links.is_empty() {
                 true => none.clone(),
                 false => links.into(),
@@ -233,7 +234,7 @@ impl Supervisor {
 
     fn link_members(&mut self) {
         let mut names: Map<Box<str>, Member> = Map::new();
-        for (n, slot) in (0..).zip(&mut self.slots) {
+        for (n, slot) in (0..).zip(self.slots.touch_all()) {
             slot.parent = None;
             if slot.presence == Presence::Configured {
                 names.insert(slot.spec.name.clone(), Member::Child(ChildId(n)));
@@ -253,7 +254,7 @@ impl Supervisor {
             for at in 0..self.groups[n].members.len() {
                 let parent = Some((self.groups[n].id, place(at)));
                 match self.groups[n].members[at] {
-                    Member::Child(id) => self.slots[id.index()].parent = parent,
+                    Member::Child(id) => self.slot_mut(id).parent = parent,
                     Member::Group(id) => self.groups[id.index()].parent = parent,
                 }
             }
@@ -285,7 +286,7 @@ impl Supervisor {
     /// Every configured or leaving child behind all that comes before it.
     fn start_order(&self) -> Box<[ChildId]> {
         let present: Vec<ChildId> = (0..)
-            .zip(&self.slots)
+            .zip(self.slots.iter())
             .filter(|(_, slot)| slot.presence != Presence::Free)
             .map(|(n, _)| ChildId(n))
             .gather();

@@ -29,6 +29,11 @@ impl Tally {
         }
     }
 
+    /// Whether it was wanted when that was last counted.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted_since.is_some()
+    }
+
     /// Time wanted up, ever.
     pub(super) fn wanted(&self, now: Uptime) -> Duration {
         let current = self.wanted_since.map(|since| now - since);
