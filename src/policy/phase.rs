@@ -141,6 +141,13 @@ impl Phase {
     /// Whether a process of this child exists or is being made.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        matches!(self, Self::Starting { .. }) || self.process().is_some()
+        match self {
+            Self::Starting { .. }
+            | Self::Readying { .. }
+            | Self::Up { .. }
+            | Self::Stopping { .. }
+            | Self::Clearing { .. } => true,
+            Self::Idle | Self::Waiting { .. } | Self::Over(_) => false,
+        }
     }
 }
