@@ -2,7 +2,7 @@
 
 use crate::model::{CheckId, GroupId, Notice, RunId, Signal};
 
-/// What is to be done, in the order given.
+/// What is to be done, in the order given; starts may come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Make a process. `Started` or `StartFailed` answers.

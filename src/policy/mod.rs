@@ -201,7 +201,8 @@ impl Supervisor {
     }
 
     /// Takes one event. The actions are to be carried out in their order before the
-    /// next event.
+    /// next event. Starts may come first: what stands before one is said, or is done to
+    /// other children.
     #[must_use = "actions are to be carried out"]
     pub fn handle(&mut self, event: Event, now: Uptime) -> impl Iterator<Item = Action> + '_ {
         let room = self.out.actions.capacity();
