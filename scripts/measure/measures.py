@@ -92,10 +92,10 @@ def session(bench, peer, count, wanted, tell):
             tell("boot", micros / 1e3)
         time.sleep(LIFE_MIN)
         pids = here.supervisors()
+        if "idle" in wanted or "memory" in wanted:
+            time.sleep(bench.calm)
         if "idle" in wanted:
             tell("idle", idle(bench, pids))
-        elif "memory" in wanted:
-            time.sleep(bench.calm)
         if "memory" in wanted:
             tell("memory", procs.memory(pids))
         if "restart" in wanted:
