@@ -279,10 +279,9 @@ impl Core {
         self.runtime.is_none() || self.supervisor.spec(child).log == LogSpec::Inherit
     }
 
-    /// Whether a later run of that child has a process.
-    pub(super) fn is_followed(&self, run: RunId) -> bool {
-        let live = self.live.get(run.child.index());
-        live.is_some_and(|live| live.as_ref().is_some_and(|live| live.run != run))
+    /// The run of that child that has a process.
+    pub(super) fn live(&self, child: ChildId) -> Option<&Live> {
+        self.live.get(child.index())?.as_ref()
     }
 
     /// Nothing has happened for a while: lets go of what only events need.
@@ -445,12 +444,7 @@ impl Core {
 
     /// The record of a child's run that another sup has started.
     pub(super) fn adopted(&self, child: ChildId) -> Option<Record> {
-        self.live
-            .get(child.index())?
-            .as_ref()?
-            .adopted
-            .as_deref()
-            .copied()
+        self.live(child)?.adopted.as_deref().copied()
     }
 
     pub(super) fn mark(&self, run: RunId) -> Mark {
@@ -553,8 +547,7 @@ impl Core {
 
     /// When a run last said that it lives.
     pub(super) fn last_message(&self, run: RunId) -> Option<Uptime> {
-        let live = self.live.get(run.child.index())?.as_ref();
-        let live = live.filter(|live| live.run == run)?;
+        let live = self.live(run.child).filter(|live| live.run == run)?;
         live.hearing.as_ref()?.heard.get()
     }
 

@@ -106,7 +106,7 @@ impl Core {
         self.history.push(clock::wall(), told.unwrap_or(&line.text));
         if let Some(run) = failed(notice) {
             // What a successor has said by now is not its last word.
-            if !self.is_followed(run) {
+            if self.live(run.child).is_none_or(|live| live.run == run) {
                 self.outputs.catch_up(run.child);
             }
             telling = telling.map(|telling| self.with_output(telling, Some(run.child)));

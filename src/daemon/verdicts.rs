@@ -58,6 +58,8 @@ impl Core {
             Phase::Over(Over::TakenAlong) => Then::TakenAlong,
             // It starts when it may; whatever was decided before is void.
             Phase::Idle => return adopt::erase(dir, name),
+            // It has no process yet, and the record is of a run that is over.
+            Phase::Starting { .. } if self.live(id).is_none() => return adopt::erase(dir, name),
             Phase::Starting { .. }
             | Phase::Readying { .. }
             | Phase::Up { .. }
