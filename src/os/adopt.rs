@@ -15,7 +15,7 @@ use std::time::Duration;
 use nix::libc;
 
 use super::kernel::Version;
-use super::{Async, Timer, procfs, reap, signals};
+use super::{Async, Timer, clock, procfs, reap, signals};
 use crate::model::Gather as _;
 use crate::model::{BootId, Exit, Uptime, tree};
 
@@ -242,8 +242,7 @@ pub fn strays(home: &str, boot: BootId) -> Vec<(String, Record)> {
         .filter_map(|stat| {
             let child = procfs::variable(stat.pid, "SUP_CHILD")?;
             let nth = procfs::variable(stat.pid, "SUP_RUN")?.parse().ok()?;
-            // A clock tick is 10 ms on every Linux that we know (proc(5), USER_HZ).
-            let at = Uptime::from_millis(i64::try_from(stat.start).ok()?.saturating_mul(10));
+            let at = clock::at_tick(stat.start)?;
             Some((
                 child,
                 Record {

@@ -21,11 +21,20 @@ pub(super) fn precise() -> Duration {
         .unwrap_or_default()
 }
 
-/// Now, in the clock ticks in which the kernel says when a process was made: of 10 ms on
-/// every Linux that we know (proc(5), USER_HZ). `None`: it has no such clock.
+/// Milliseconds of a clock tick, in which the kernel says when a process was made: the same
+/// on every Linux that we know (proc(5), `USER_HZ`).
+const TICK: u64 = 10;
+
+/// Now, in clock ticks. `None`: the kernel has no such clock.
 pub(super) fn tick() -> Option<u64> {
     let time = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?;
-    u64::try_from(Duration::from(time).as_millis() / 10).ok()
+    Some(u64::try_from(Duration::from(time).as_millis()).ok()? / TICK)
+}
+
+/// The moment of a clock tick.
+pub(super) fn at_tick(tick: u64) -> Option<Uptime> {
+    let millis = i64::try_from(tick).ok()?.saturating_mul(TICK.cast_signed());
+    Some(Uptime::from_millis(millis))
 }
 
 /// Lets a little time go by, where the end of something cannot be waited for: another
