@@ -390,8 +390,11 @@ fn limits(launch: &Launch) -> Vec<(libc::c_int, libc::rlimit64)> {
         .gather()
 }
 
-/// Some C libraries have limits of 32 bits.
-#[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::useless_conversion,
+    reason = "some C libraries have limits of 32 bits"
+)]
 fn wide(limit: libc::rlim_t) -> u64 {
     match limit {
         libc::RLIM_INFINITY => libc::RLIM64_INFINITY as u64,

@@ -7,7 +7,10 @@
 //! SUP_SEED=2994 cargo test --test simulation -- --nocapture      one life, with its log
 //! ```
 
-#![allow(clippy::wildcard_enum_match_arm)] // A mutant corrupts one thing and passes on the rest.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a mutant corrupts one thing and passes on the rest"
+)]
 
 mod checker;
 mod config;
